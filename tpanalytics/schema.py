@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COUNTED_STATES",
+    "HIERARCHY",
     "IMPUTED",
     "JOBS",
     "LEVELS",
@@ -37,9 +38,11 @@ LEVELS = ("H1", "H2", "H3", "H4", "H5")
 #: Label for a missing level.
 NOT_ASSESSED = "not assessed"
 #: Label for a missing job family.
-NO_FAMILY = "(no family)"
+NO_FAMILY = "(no job family)"
 #: Validation states that measures count by default.
 COUNTED_STATES = ("validated", "suggested")
+#: Levels of the task taxonomy, from the top.
+HIERARCHY = ("domain", "subdomain", "cluster", "canonical_task")
 #: Column in `tasks` that flags hours imputed by `impute_hours`.
 IMPUTED = "hours_imputed"
 
@@ -233,6 +236,7 @@ class TaskProfiles:
     tasks: Any
     manifest: dict[str, Any] = field(default_factory=dict)
     rejects: pl.DataFrame = field(default_factory=lambda: empty(REJECTS))
+    people: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "manifest", self.manifest or {})  # accept None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 __all__ = [
+    "By",
     "ClaimMeasure",
     "CountWeight",
     "ImputeMethod",
@@ -12,7 +14,7 @@ __all__ = [
     "ResponseFormat",
     "SameTask",
     "SampleState",
-    "SpreadOver",
+    "StaffCount",
     "StaffWeight",
     "TransitionOf",
     "Vendor",
@@ -20,16 +22,18 @@ __all__ = [
     "Weight",
 ]
 
-#: Quantity used to compute shares.
-Weight = Literal["tasks", "hours", "headcount"]
+#: Group columns: a column of the jobs, people or tasks, several of them, or None for all jobs together.
+By = str | Sequence[str] | None
+#: What to add up: tasks, weekly hours of one person per job, or weekly hours times people or full-time equivalents.
+Weight = Literal["tasks", "hours", "headcount", "fte"]
 #: Job weight in an index or ranking: one person's weekly hours, or those of everyone in the job.
-StaffWeight = Literal["hours", "headcount"]
+StaffWeight = Literal["hours", "headcount", "fte"]
+#: What counts as the people in a job: people, or full-time equivalents.
+StaffCount = Literal["headcount", "fte"]
 #: Quantity for results that don't depend on headcount.
 CountWeight = Literal["tasks", "hours"]
 #: How to match tasks: by ID, or by text, ignoring case and whitespace.
 SameTask = Literal["id", "text"]
-#: Job weight in means and quantiles: either 1 or the headcount.
-SpreadOver = Literal["jobs", "headcount"]
 #: Task attribute compared by `transitions`.
 TransitionOf = Literal["level", "state"]
 #: How `impute_hours` fills in missing hours.

@@ -12,7 +12,7 @@ from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import NONE, clean_text, hours, listed, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures._core.checks import unknown_family_message
+from tpanalytics.measures._core.checks import unknown_group_message
 from tpanalytics.measures._core.family_jobs import jobs_of_family
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
@@ -147,7 +147,7 @@ def _family(family: str, families: list[str]) -> str:
         return family
     matches = [name for name in families if clean_text(name) == family]
     if len(matches) != 1:
-        raise ArgumentError(f"`family`: {unknown_family_message(str(family), families)}.")
+        raise ArgumentError(f"`family`: {unknown_group_message(str(family), families)}.")
     return matches[0]
 
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ArgumentError
-from tpanalytics.measures._core.checks import check_choice, check_flag, checked_states, unknown_family_message
+from tpanalytics.measures._core.checks import check_choice, check_flag, checked_states, unknown_group_message
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 
@@ -201,4 +201,4 @@ def _check_names(state: State, facts: Facts) -> None:
             raise ArgumentError(f"`{name}` must be a list of names, empty for all, not {state[name]!r}.")
     for family in [*state["families"], *([] if state["family"] is None else [state["family"]])]:
         if family not in facts.families:
-            raise ArgumentError(f"`state`: {unknown_family_message(str(family), list(facts.families))}.")
+            raise ArgumentError(f"`state`: {unknown_group_message(str(family), list(facts.families))}.")

@@ -9,7 +9,8 @@ import polars as pl
 from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.level_sums import families_as_jobs, level_sums
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.level_sums import groups_as_jobs, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of
 from tpanalytics.measures.exposure import DIGITS, exposure_meaning
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["break_even"]
 
@@ -28,7 +30,11 @@ _TOLERANCE = 1e-12
 
 @cached
 def break_even(
-    profiles: TaskProfiles, *, level_weights: Mapping[str, float] = WEIGHTS, states: Sequence[str] = COUNTED_STATES
+    profiles: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    level_weights: Mapping[str, float] = WEIGHTS,
+    states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Return the pairs of job families whose order by exposure depends on the H2 weight.
 
@@ -52,16 +58,16 @@ def break_even(
         One row per pair, sorted by how close ``break_even`` is to the H2 weight in `level_weights`, and then by name.
 
         =================  =======  ==================================================================
-        ``family_a``       String   the more exposed family at `level_weights`, or the first by name if equal
-        ``family_b``       String   the other family
+        ``group_a``       String   the more exposed family at `level_weights`, or the first by name if equal
+        ``group_b``       String   the other family
         ``break_even``     Float64  H2 weight at which both are equally exposed, between 0 and 1
-        ``a_leads``        String   whether ``family_a`` is more exposed ``"above"`` or ``"below"`` that weight
-        ``exposure_a``     Float64  index of ``family_a`` at `level_weights`, 0 to 1
-        ``exposure_b``     Float64  index of ``family_b``
-        ``weight_low_a``   Float64  index of ``family_a`` with an H2 weight of 0
-        ``weight_high_a``  Float64  index of ``family_a`` with an H2 weight of 1
-        ``weight_low_b``   Float64  index of ``family_b`` with an H2 weight of 0
-        ``weight_high_b``  Float64  index of ``family_b`` with an H2 weight of 1
+        ``a_leads``        String   whether ``group_a`` is more exposed ``"above"`` or ``"below"`` that weight
+        ``exposure_a``     Float64  index of ``group_a`` at `level_weights`, 0 to 1
+        ``exposure_b``     Float64  index of ``group_b``
+        ``weight_low_a``   Float64  index of ``group_a`` with an H2 weight of 0
+        ``weight_high_a``  Float64  index of ``group_a`` with an H2 weight of 1
+        ``weight_low_b``   Float64  index of ``group_b`` with an H2 weight of 0
+        ``weight_high_b``  Float64  index of ``group_b`` with an H2 weight of 1
         ``data_grade``     String   lower of the two data grades, by index coverage
         =================  =======  ==================================================================
 
@@ -81,14 +87,14 @@ def break_even(
     --------
     >>> from tpanalytics import load_sample
     >>> pairs = break_even(load_sample())
-    >>> pairs.select("family_a", "family_b", pl.col("break_even").round(2), "a_leads").row(0)
+    >>> pairs.select("group_a", "group_b", pl.col("break_even").round(2), "a_leads").row(0)
     ('Supply Chain and Logistics', 'Customer Service', 0.48, 'above')
     """
     level_weights = checked_weights(level_weights)
     if "H2" not in level_weights:
         raise ArgumentError(f"`level_weights` must include a weight for 'H2', not {level_weights!r}.")
-    reduced = aggregate_tasks(profiles, states, per="family")
-    sums = level_sums(families_as_jobs(reduced.cells), "group")
+    reduced = aggregate_tasks(profiles, states, by=by, per="group")
+    sums = level_sums(groups_as_jobs(reduced.cells), "group")
     tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum())
     lines = (
         index_of(sums, level_weights, "group")
@@ -98,7 +104,7 @@ def break_even(
         .with_row_index("place")
         .select(
             *("place", "exposure", "weight_low", "weight_high"),
-            family="group",
+            "group",
             data_grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
         )
     )
@@ -127,7 +133,7 @@ def _crossing_pairs(lines: pl.DataFrame, b: float) -> pl.DataFrame:
     distinct = pl.min_horizontal(low.abs(), high.abs()) > _TOLERANCE
     crossing = pairs.filter(distinct & ((low > 0) != (high > 0))).with_columns(break_even=low / (low - high))
     b_leads = pl.col("exposure_b") - pl.col("exposure") > _TOLERANCE
-    columns = ("family", "exposure", "weight_low", "weight_high")
+    columns = ("group", "exposure", "weight_low", "weight_high")
     return (
         crossing.with_columns(
             *(pl.when(b_leads).then(f"{name}_b").otherwise(name).alias(f"{name}_a") for name in columns),
@@ -139,9 +145,9 @@ def _crossing_pairs(lines: pl.DataFrame, b: float) -> pl.DataFrame:
             .otherwise(pl.lit("below")),
             data_grade=pl.max_horizontal("data_grade", "data_grade_b"),  # the worse of the two grades
         )
-        .sort((pl.col("break_even") - b).abs().round(DIGITS), "family_a", "family_b")
+        .sort((pl.col("break_even") - b).abs().round(DIGITS), "group_a", "group_b")
         .select(
-            *("family_a", "family_b", "break_even", "a_leads", "exposure_a", "exposure_b"),
+            *("group_a", "group_b", "break_even", "a_leads", "exposure_a", "exposure_b"),
             *("weight_low_a", "weight_high_a", "weight_low_b", "weight_high_b", "data_grade"),
         )
     )

@@ -8,10 +8,10 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_week
+from tpanalytics.measures._core.checks import check_choice, checked_week
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
-    BY_FAMILY,
     CAPACITY_NOTE,
     FULL_TIME_WEEK,
     MISSING_DATA_NOTE,
@@ -19,12 +19,13 @@ from tpanalytics.measures._core.scenario import (
     checked_freed,
     checked_share,
     freed_per_job,
-    needs_headcount,
     staffed_meaning,
     times_headcount,
     why_null,
 )
+from tpanalytics.measures._core.staff import check_staff, with_optional_staff
 from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.scenario import Range, Span
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["capacity"]
 
@@ -51,6 +53,8 @@ def capacity(
     freed: Mapping[str, Range],
     adoption: Range | None = None,
     realisation: Range | None = None,
+    by: By = BY_FAMILY,
+    weight: StaffCount = "fte",
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -157,18 +161,18 @@ def capacity(
     levels, week = checked_freed(freed), checked_week(contract_hours, FULL_TIME_WEEK)
     adopted = None if adoption is None else checked_share("adoption", adoption)
     realised = None if realisation is None else checked_share("realisation", realisation)
-    reduced = aggregate_tasks(profiles, states)
-    if "headcount" not in reduced.jobs.columns:
-        if adopted or realised:
-            needs_headcount(reduced.jobs)
-        reduced = reduced._replace(jobs=reduced.jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64)))
+    check_choice("weight", weight, StaffCount)
+    reduced = aggregate_tasks(profiles, states, by=by)
+    if adopted or realised:
+        check_staff(reduced.jobs.columns, weight, "capacity without adoption and realisation for one person per job")
+    reduced = with_optional_staff(reduced, weight)
     per_job = freed_per_job(reduced, levels, week)
     result = (
         _per_person(per_job)
         .join(_over_all_people(per_job, adopted, realised), on="group", how="left", maintain_order="left")
-        .sort(BY_FAMILY)
+        .sort(reduced.groups.order)
     )
-    return attach_metadata(result, _meaning(reduced, per_job, levels, adopted, realised, week))
+    return attach_metadata(reduced.groups.named(result), _meaning(reduced, per_job, levels, adopted, realised, week))
 
 
 def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:

@@ -13,17 +13,19 @@ from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_s
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.bounds import hours_bounds, index_bounds, share_bounds
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, checked_week, unknown_family_message
+from tpanalytics.measures._core.checks import check_choice, checked_week, unknown_group_message
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import grade_of
 from tpanalytics.measures._core.specifications import MEASURES, SAME, agrees, figures_of, job_parts, specifications
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped
-from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED
+from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
     from tpanalytics.typing import ClaimMeasure, Verdict
 
 __all__ = ["Claim", "check_claim", "parse_claim"]
@@ -136,6 +138,7 @@ def check_claim(
     profiles: TaskProfiles,
     claim: str,
     *,
+    by: By = BY_FAMILY,
     measure: ClaimMeasure = "exposure",
     level_weights: Mapping[str, float] = WEIGHTS,
     rounds: int = 2000,
@@ -216,9 +219,8 @@ def check_claim(
     check_choice("measure", measure, MEASURES)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     checked_rounds(rounds, seed)
-    reduced = aggregate_tasks(profiles, by_state=True)
-    families = reduced.jobs.get_column("group").unique().sort().to_list()
-    parsed = parse_claim(claim, sorted(families, key=lambda family: (family == NO_FAMILY, family)))
+    reduced = aggregate_tasks(profiles, by=by, by_state=True)
+    parsed = parse_claim(claim, reduced.groups.table.get_column("group").to_list(), reduced.groups.noun)
     left, sign, right = parsed
     in_either = pl.col("group").is_in([left, right])
     jobs, cells_by_state = reduced.jobs.filter(in_either), reduced.cells.filter(in_either)
@@ -273,37 +275,37 @@ def check_claim(
     )
 
 
-def parse_claim(claim: str, families: list[str]) -> tuple[str, str, str]:
-    """Split a claim into left family, sign and right family, or raise a `SchemaError`."""
+def parse_claim(claim: str, groups: list[str], noun: str = "job family") -> tuple[str, str, str]:
+    """Split a claim into left group, sign and right group, or raise a `SchemaError`."""
     if not isinstance(claim, str):
         raise SchemaError(f"`claim` must be a string like 'Finance > Sales', not {claim!r}.")
     splits = [i for i, sign in enumerate(claim) if sign in "<>"]
     if not splits:
         raise SchemaError(f"`claim` must contain > or <, like 'Finance > Sales', not {claim!r}.")
-    sides = [(_match_family(claim[:i], families), claim[i], _match_family(claim[i + 1 :], families)) for i in splits]
+    sides = [(_match_group(claim[:i], groups), claim[i], _match_group(claim[i + 1 :], groups)) for i in splits]
     readings = sorted({(left, sign, right) for left, sign, right in sides if left is not None and right is not None})
     if len(readings) > 1:
         listed = " or ".join(f'"{left}" {sign} "{right}"' for left, sign, right in readings)
-        raise SchemaError(f"`claim` {claim!r} is ambiguous: {listed}. Put the names of the families in double quotes.")
+        raise SchemaError(f"`claim` {claim!r} is ambiguous: {listed}. Put the names in double quotes.")
     if readings:
         left, sign, right = readings[0]
         if left == right:
-            raise SchemaError(f"`claim` must compare two different families, not {left!r} with itself.")
+            raise SchemaError(f"`claim` must compare two different groups, not {left!r} with itself.")
         return left, sign, right
-    # For the error message, use the split that matches the most families.
+    # For the error message, use the split that matches the most groups.
     best = max(range(len(splits)), key=lambda i: (sides[i][0] is not None) + (sides[i][2] is not None))
     texts = claim[: splits[best]].strip(), claim[splits[best] + 1 :].strip()
     matches = sides[best][0], sides[best][2]
-    unknown = [text for text, family in zip(texts, matches, strict=True) if family is None]
-    raise SchemaError(f"`claim` {claim!r}: {'; '.join(unknown_family_message(text, families) for text in unknown)}.")
+    unknown = [text for text, group in zip(texts, matches, strict=True) if group is None]
+    raise SchemaError(f"`claim` {claim!r}: {'; '.join(unknown_group_message(text, groups, noun) for text in unknown)}.")
 
 
-def _match_family(text: str, families: list[str]) -> str | None:
+def _match_group(text: str, groups: list[str]) -> str | None:
     text = text.strip()
     for name in (text, text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text):
-        if name in families:
+        if name in groups:
             return name
-        matches = [family for family in families if family.strip().casefold() == name.strip().casefold()]
+        matches = [group for group in groups if group.strip().casefold() == name.strip().casefold()]
         if len(matches) == 1:
             return matches[0]
     return None

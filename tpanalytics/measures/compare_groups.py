@@ -13,6 +13,7 @@ from tpanalytics.measures._core.aggregate import (
     check_hours,
     check_states,
     checked_states,
+    group_jobs,
     known_sum,
     of_jobs,
     read_inputs,
@@ -20,7 +21,7 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import weight_warnings
-from tpanalytics.measures._core.checks import unknown_family_message
+from tpanalytics.measures._core.checks import unknown_group_message
 from tpanalytics.measures._core.decomposition import (
     EXCLUDED_NOTE,
     INDEX_DIFFERENCE,
@@ -28,6 +29,7 @@ from tpanalytics.measures._core.decomposition import (
     only_weighted_levels,
     weighted_sums,
 )
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES, require
@@ -35,7 +37,9 @@ from tpanalytics.schema import COUNTED_STATES, require
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.measures._core.groups import Groups
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["NO_CATEGORY", "compare_groups"]
 
@@ -60,6 +64,7 @@ def compare_groups(
     other: str | None = None,
     *,
     category: str,
+    by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -143,13 +148,16 @@ def compare_groups(
     (0.6, 0.48, 0.13)
     """
     level_weights, counted = checked_weights(level_weights), checked_states(states)
-    jobs, tasks = read_inputs(profiles)
+    _, tasks, columns = inputs = read_inputs(profiles, by)
+    jobs, groups = group_jobs(inputs.jobs, columns)
     if not isinstance(category, str):
         raise ArgumentError(f"`category` must be the name of a column of `tasks`, not {category!r}.")
     require(profiles.tasks, category, name="tasks")
     if isinstance(tasks.collect_schema()[category], nw.List | nw.Array | nw.Struct):
         raise SchemaError(f"`category` must be a column of text or numbers, not the nested column {category!r}.")
-    _check_families(jobs.get_column("group").unique().sort().to_list(), family, other)
+    if columns.tasks:
+        raise ArgumentError(f"`by` must name columns of the jobs or people, not the task column {columns.tasks[0]!r}.")
+    _check_groups(groups, family, other)
     sums = sum_tasks(tasks.with_columns(category=nw.col(category)), "category", "job_id", "level", "state")
     check_hours(tasks, sums)
     check_states(sums, counted)
@@ -167,7 +175,7 @@ def compare_groups(
         *("only_family", "only_other", "contribution", "weight_low", "weight_high", "tasks", "tasks_other"),
         *("coverage", "coverage_other", "reason"),
     )
-    reduced = _task_counts(cells, jobs.filter(in_family | in_other), counted)
+    reduced = _task_counts(cells, jobs.filter(in_family | in_other), counted, groups)
     comparison = "the rest of the company" if other is None else other
     coverage = result.filter(scope="all").select("coverage", "coverage_other").drop_nulls().rows()
     return attach_metadata(
@@ -195,23 +203,24 @@ def compare_groups(
     )
 
 
-def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str]) -> TaskCounts:
-    """Return both families' tasks in the format used by `aggregate_tasks`."""
+def _task_counts(rows: pl.DataFrame, jobs: pl.DataFrame, counted: list[str], groups: Groups) -> TaskCounts:
+    """Return both groups' tasks in the format used by `aggregate_tasks`."""
     cells = (
         rows.group_by("job", "group", "level", maintain_order=True)
         .agg(pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed"))
         .sort("job", "level")
     )
     states = rows.group_by("state").agg(pl.col("n").sum()).sort("state")
-    return TaskCounts(jobs.drop("n_tasks", strict=False), cells, states, counted)
+    return TaskCounts(jobs.drop("n_tasks", strict=False), cells, states, counted, groups)
 
 
-def _check_families(families: list[str], family: str, other: str | None) -> None:
+def _check_groups(groups: Groups, family: str, other: str | None) -> None:
+    present = groups.table.get_column("group").to_list()
     for name, value in (("family", family), ("other", other)):
-        if value not in families and (name == "family" or value is not None):
-            raise ArgumentError(f"`{name}`: {unknown_family_message(str(value), families)}.")
+        if value not in present and (name == "family" or value is not None):
+            raise ArgumentError(f"`{name}`: {unknown_group_message(str(value), present, groups.noun)}.")
     if family == other:
-        raise ArgumentError(f"`other` must be a different family or None, not {family!r} again.")
+        raise ArgumentError(f"`other` must be a different {groups.noun} or None, not {family!r} again.")
 
 
 def _sides(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import families_in_order, known_sum, share_of
+from tpanalytics.measures._core.aggregate import known_sum, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.schema import COUNTED_STATES
@@ -28,7 +29,11 @@ _STEPS = 95
 
 @cached
 def concentration(
-    profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
+    profiles: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    same_task: SameTask = "id",
+    states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Compute how concentrated each job family's hours are on a few tasks.
 
@@ -90,19 +95,19 @@ def concentration(
     >>> table.select("job_family", "tasks_with_hours", pl.col("gini").round(3), "tasks_for_80").row(0)
     ('Customer Service', 116, 0.467, 55)
     """
-    matrix = task_matrix(profiles, states, same_task)
-    result = _figures(matrix.rows, matrix.reduced.jobs)
+    matrix = task_matrix(profiles, states, same_task, by=by)
+    groups = matrix.reduced.groups
     return attach_metadata(
-        result,
+        groups.named(_figures(matrix)),
         meaning_of(
             matrix.reduced,
             covered="hours",
             measure="concentration",
-            value="concentration of the known hours of a family on its tasks",
+            value=f"concentration of {groups.a_group}'s known hours on its tasks",
             unit="index, 0 to 1",
             basis="hours",
             policy=(
-                "Each task counts once per family, with its hours in all jobs, for one incumbent of each job.",
+                f"Each task counts once per {groups.noun}, with its hours in all jobs, for one incumbent of each job.",
                 "Missing hours are excluded, not counted as zero.",
             ),
             warnings=matrix.warnings,
@@ -110,14 +115,14 @@ def concentration(
     )
 
 
-def _figures(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+def _figures(matrix: TaskMatrix) -> pl.DataFrame:
     hours, count = pl.col("hours"), pl.col("n")
     several = (count > 1) & (hours > 0)
     gini = (2 * pl.col("moment") / (count * hours) - (count + 1) / count).clip(0.0, 1.0)
     counts = ("tasks_with_hours", "tasks_without_hours")
     return (
-        families_in_order(jobs)
-        .join(_sums(rows, jobs), on="group", how="left", maintain_order="left")
+        matrix.reduced.groups.table.select("group")
+        .join(_sums(matrix.rows, matrix.reduced.jobs), on="group", how="left", maintain_order="left")
         .with_columns(gini=pl.when(several).then(gini))
         .select(
             "group",

@@ -11,6 +11,7 @@ from tpanalytics.measures._core.aggregate import (
     aggregate_jobs,
     aggregate_tasks,
     n_stated,
+    group_jobs,
     of_jobs,
     per_job,
     read_inputs,
@@ -18,24 +19,28 @@ from tpanalytics.measures._core.aggregate import (
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED
+from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["GROUPS", "compare_hours_coverage", "coverage", "source_coverage", "sources_by_job"]
 
 #: Columns to compare hours coverage by, with their labels.
-GROUPS = {"state": "validation state", "level": "AI impact level", "group": "job family"}
+GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
 _MIN_DIFFERENCE = 0.1
 _MIN_STANDARD_ERRORS = 3.0
 
 
 @cached
-def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def coverage(
+    profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
     """Compute the coverage of hours, levels and validation for each job family.
 
     Shares are null if their denominator is 0, for example if a family has no tasks. Imputed hours are only included in
@@ -92,7 +97,7 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
     >>> table.select("job_family", "tasks", pl.col("hours_coverage").round(3)).head(2).rows()
     [('Customer Service', 366, 0.891), ('Data and Analytics', 355, 0.901)]
     """
-    reduced = aggregate_tasks(profiles, states, per="family", by_state=True)
+    reduced = aggregate_tasks(profiles, states, by=by, per="group", by_state=True)
     cells = reduced.cells
     assessed = pl.col("level") != NOT_ASSESSED
     n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
@@ -126,14 +131,14 @@ def coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) 
             .when(pl.col("validated_share_hours").is_null())
             .then(pl.lit("NO_HOURS")),
         )
-        .sort(pl.col("group") == NO_FAMILY, "group")
+        .sort(reduced.groups.order)
     )
     return attach_metadata(
-        result,
+        reduced.groups.named(result),
         meaning_of(
             reduced,
             measure="coverage",
-            value="share of the tasks of a family that have hours, have a level or are validated",
+            value=f"share of {reduced.groups.a_group}'s tasks that have hours, have a level or are validated",
             unit="share, 0 to 1",
             basis="task",
             numerator="tasks with the attribute",
@@ -162,7 +167,8 @@ def sources_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFr
 
 def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
     """Return the share of each family's tasks with a source, or None if sources were not requested."""
-    jobs, tasks = read_inputs(profiles)
+    _, tasks, columns = inputs = read_inputs(profiles)
+    jobs, _ = group_jobs(inputs.jobs, columns)
     evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
     if evidence is None:
         return None

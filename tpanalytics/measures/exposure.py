@@ -10,9 +10,11 @@ from tpanalytics.formatting import plural
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of
 from tpanalytics.measures._core.bounds import assumed_week_note, index_bounds
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, checked_week
-from tpanalytics.measures._core.level_sums import attach_staffing, family_sums, jobs_with_hours, level_sums
+from tpanalytics.measures._core.checks import checked_week
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.level_sums import attach_staffing, group_sums, jobs_with_hours, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
+from tpanalytics.measures._core.staff import STAFF, checked_weight, without_staff_note
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 from tpanalytics.typing import StaffWeight
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.level_sums import LevelSums
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = [
     "DIGITS",
@@ -48,9 +51,10 @@ _BOUNDS = "Bounds allow for all unknown levels and for contract hours that are n
 def exposure(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
+    weight: StaffWeight | None = None,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    weight: StaffWeight = "hours",
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Compute each job family's exposure to AI.
@@ -123,9 +127,9 @@ def exposure(
     ('Field Service and Installation', 0.64, 0.46, 0.81, 'C')
     """
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    check_choice("weight", weight, StaffWeight)
-    by_headcount = weight == "headcount"
-    sums = family_sums(profiles, states=states, by_headcount=by_headcount, week=week)
+    weight = checked_weight(profiles, by, weight, StaffWeight)
+    staffed = weight in STAFF
+    sums = group_sums(profiles, by=by, states=states, weight=weight, week=week)
     reduced, families = sums.reduced, add_index(sums.families, sums.levels, level_weights, "group")
     if not sums.per_job:
         jobs = jobs_with_hours(profiles, sums, sorted(level_weights))
@@ -135,22 +139,23 @@ def exposure(
         *("group", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
         *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_weighed", "tasks", "tasks_weighed")),
         *("coverage", "data_grade", "reason"),
-    ).sort(pl.col("exposure").round(DIGITS), "group", descending=[True, False], nulls_last=True)
+    ).sort(pl.col("exposure").round(DIGITS), reduced.groups.order, descending=[True, False], nulls_last=True)
     grade_c = result.filter(data_grade="C").height
+    times_staff = f" times {STAFF[weight]}" if staffed else ""
     return attach_metadata(
-        result,
+        reduced.groups.named(result),
         exposure_meaning(
             reduced,
             level_weights,
             week,
             measure="exposure",
-            value="exposure index of a family's work",
+            value=f"exposure index of {reduced.groups.a_group}'s work",
             basis=weight,
-            staffed=by_headcount,
-            numerator="weekly hours times weight" + " times full-time equivalents" * by_headcount,
-            denominator="weekly hours with a weight" + " times full-time equivalents" * by_headcount,
-            policy=(_BOUNDS, *(("Jobs without a headcount are excluded.",) * by_headcount)),
-            warnings=(f"Quote only the bounds of families with data grade C ({grade_c} of {result.height}).",)
+            staffed=staffed,
+            numerator=f"weekly hours times weight{times_staff}",
+            denominator=f"weekly hours with a weight{times_staff}",
+            policy=(_BOUNDS, *without_staff_note(weight)),
+            warnings=(f"Quote only the bounds where the data grade is C ({grade_c} of {result.height}).",)
             * (grade_c > 0),
         ),
     )
@@ -161,7 +166,7 @@ def bounds_by_family(
 ) -> pl.DataFrame:
     """Return each family's exposure bounds, in no particular order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    sums = family_sums(profiles, states=states, by_headcount=False, week=week)
+    sums = group_sums(profiles, by=BY_FAMILY, states=states, weight="hours", week=week)
     return index_bounds(sums.levels, level_weights, "group")
 
 
@@ -256,7 +261,7 @@ def exposure_by_job(
         jobs.join(spread, on="job", how="left")
         .sort("job")
         .select(
-            *("job_id", pl.coalesce("job_name", "job_id").alias("job_name"), "group"),
+            *("job_id", pl.coalesce("job_name", "job_id").alias("job_name"), pl.col("group").alias(BY_FAMILY)),
             *("exposure", "weight_low", "weight_high", "bound_low", "bound_high"),
             dispersion=pl.col("variance").sqrt(),
             polarisation=pl.when(enough_tasks).then(share_of(pl.col("variance"), max_variance).clip(0, 1)),

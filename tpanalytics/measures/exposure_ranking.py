@@ -11,8 +11,10 @@ from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.bootstrap import ENOUGH_JOBS, checked_rounds, resample
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, check_headcount, checked_families
+from tpanalytics.measures._core.checks import checked_groups
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
+from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff, without_staff_note
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.measures.exposure import POTENTIAL_CHANGE
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["exposure_ranking"]
 
@@ -40,11 +43,12 @@ INNER = 0.66
 def exposure_ranking(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
+    weight: StaffWeight | None = None,
     level_weights: Mapping[str, float] = WEIGHTS,
     confidence: float = 0.95,
     rounds: int = 2000,
     seed: int = 0,
-    weight: StaffWeight = "hours",
     families: Sequence[str] | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -135,15 +139,14 @@ def exposure_ranking(
     ('Field Service and Installation', 1, 1, 9)
     """
     level_weights = checked_weights(level_weights)
-    _check_arguments(confidence, rounds, seed, weight)
-    reduced = aggregate_tasks(profiles, states)
-    staffed = weight == "headcount"
-    if staffed:
-        check_headcount(reduced.jobs.columns)
+    _check_arguments(confidence, rounds, seed)
+    weight = checked_weight(profiles, by, weight, StaffWeight)
+    staffed = weight in STAFF
+    reduced = with_staff(aggregate_tasks(profiles, states, by=by), weight)
     jobs = _jobs(reduced, level_weights, staffed=staffed)
-    ranked = reduced.jobs.select(pl.col("group").unique())
+    ranked = reduced.groups.table.select("group")
     if families is not None:
-        ranked = ranked.filter(pl.col("group").is_in(checked_families(families, ranked.get_column("group"))))
+        ranked = ranked.filter(pl.col("group").is_in(checked_groups(families, ranked.get_column("group"), reduced.groups.noun)))
         jobs = jobs.join(ranked, on="group", how="semi", maintain_order="left")
     without_one = _without_one(jobs)
     ranking = ranked.join(_families(without_one), on="group", how="left").join(
@@ -156,7 +159,7 @@ def exposure_ranking(
     result = (
         ranking.join(_intervals(resamples, ranking, confidence), on="group", how="left")
         .join(_rank_intervals(resamples, ranking, confidence, rounds), on="group", how="left")
-        .sort(pl.col("rank"), "group", nulls_last=True)
+        .sort("rank", reduced.groups.order, nulls_last=True)
     )
     result = result.join(_ties(result), on="group", how="left", maintain_order="left").select(
         *("group", "exposure", "interval_low", "interval_high", "inner_low", "inner_high"),
@@ -168,23 +171,22 @@ def exposure_ranking(
         .then(pl.lit("TOO_FEW")),
     )
     return attach_metadata(
-        result,
+        reduced.groups.named(result),
         _metadata(
             reduced,
             level_weights,
             result,
             weight=weight,
-            interval=f"{confidence:.1%}, from {rounds:,} bootstrap resamples of the jobs in each family, seed {seed}",
+            interval=f"{confidence:.1%}, from {rounds:,} bootstrap resamples of the jobs in each group, seed {seed}",
             selected=families is not None,
         ),
     )
 
 
-def _check_arguments(confidence: float, rounds: int, seed: int, weight: StaffWeight) -> None:
+def _check_arguments(confidence: float, rounds: int, seed: int) -> None:
     checked_rounds(rounds, seed)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 <= confidence <= 0.999:
         raise ArgumentError(f"`confidence` must be a number from 0.5 to 0.999, not {confidence!r}.")
-    check_choice("weight", weight, StaffWeight)
 
 
 def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: bool) -> pl.DataFrame:
@@ -210,7 +212,8 @@ def _metadata(
     interval: str,
     selected: bool,
 ) -> Meaning:
-    staffed = weight == "headcount"
+    staffed = weight in STAFF
+    times_staff = f" times {STAFF[weight]}" if staffed else ""
     unweighted = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
     small = result.filter(pl.col("reason") == "TOO_FEW").height
     weighted = reduced._replace(
@@ -222,25 +225,25 @@ def _metadata(
         weighted,
         staffed=staffed,
         measure="exposure_ranking",
-        value="exposure index of a family's work, and its rank",
+        value=f"exposure index of {reduced.groups.a_group}'s work, and its rank",
         unit="share, 0 to 1",
         basis=weight,
-        numerator="weekly hours times weight" + " times full-time equivalents" * staffed,
-        denominator="weekly hours with a weight" + " times full-time equivalents" * staffed,
+        numerator=f"weekly hours times weight{times_staff}",
+        denominator=f"weekly hours with a weight{times_staff}",
         level_weights=level_weights,
         interval=interval,
         policy=(
             POTENTIAL_CHANGE,
             "Tasks without hours or without a weighted level are excluded from the index, not counted as zero.",
             "Intervals describe sensitivity to which jobs are in the data, not missing hours or the choice of weights.",
-            "Families with overlapping rank intervals are not distinguishable.",
-            *((f"Only the requested families ({result.height}) are ranked.",) if selected else ()),
-            *(("Jobs without a headcount are excluded.",) if staffed else ()),
+            "Groups with overlapping rank intervals are not distinguishable.",
+            *((f"Only the requested groups ({result.height}) are ranked.",) if selected else ()),
+            *without_staff_note(weight),
         ),
         warnings=(
             *((f"Levels without a weight count as not assessed: {', '.join(unweighted)}.",) if unweighted else ()),
             *(
-                (f"Families with fewer than {ENOUGH_JOBS} jobs have no interval ({small}). Look at the jobs instead.",)
+                (f"Groups with fewer than {ENOUGH_JOBS} jobs have no interval ({small}). Look at the jobs instead.",)
                 if small
                 else ()
             ),
@@ -402,9 +405,9 @@ def _ties(result: pl.DataFrame) -> pl.DataFrame:
     overlap = (pl.col("rank_low") <= pl.col("rank_high_other")) & (pl.col("rank_low_other") <= pl.col("rank_high"))
     tied = (
         ranks.join(ranks, how="cross", suffix="_other", maintain_order="left_right")
-        .filter(overlap & (pl.col("group") != pl.col("job_family_other")))
+        .filter(overlap & (pl.col("group") != pl.col("group_other")))
         .group_by("group", maintain_order=True)
-        .agg(tied_with=pl.col("job_family_other"))
+        .agg(tied_with=pl.col("group_other"))
     )
     no_ties = pl.lit([], dtype=pl.List(pl.String))
     return (

@@ -19,13 +19,13 @@ from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     aggregate_tasks,
     counts,
-    families_in_order,
     known_sum,
     of_jobs,
     share_of,
 )
 from tpanalytics.measures._core.cache import cached, check_profiles
-from tpanalytics.measures._core.checks import check_whole, checked_families
+from tpanalytics.measures._core.checks import check_whole, checked_groups
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import COUNTED_STATES, require, to_polars
 
@@ -145,7 +145,7 @@ def find_tasks(
     result = rows.select(*columns, "ai_impact_level").head(rows.height if top is None else top)
     note = f"Matching tasks: {n:,} ({n - with_hours:,} without hours)"
     note += f". Returned: the first {result.height:,}." if result.height < n else "."
-    return attach_metadata(result, _meaning(reduced, "find_tasks", no_text, note))
+    return attach_metadata(result.rename({"group": BY_FAMILY}), _meaning(reduced, "find_tasks", no_text, note))
 
 
 @cached
@@ -167,7 +167,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
             hours=known_sum("weekly_hours"),
         )
     )
-    result = families_in_order(reduced.jobs)
+    result = reduced.groups.table.select("group")
     for part in (jobs, tasks, tasks_without_text, matches):
         result = result.join(part, on="group", how="left", maintain_order="left")
     counted = ("jobs", "jobs_found", "tasks", "tasks_without_text", "found", "found_with_hours")
@@ -178,7 +178,7 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
     n, with_hours = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
     note = f"Matching tasks: {n:,} ({n - with_hours:,} without hours)."
-    return attach_metadata(result, _meaning(reduced, "matches_by_family", no_text, note))
+    return attach_metadata(reduced.groups.named(result), _meaning(reduced, "matches_by_family", no_text, note))
 
 
 @cached
@@ -197,7 +197,7 @@ def _only_families(
 ) -> tuple[TaskCounts, pl.DataFrame]:
     if families is None:
         return reduced, no_text
-    names = checked_families(families, families_in_order(reduced.jobs).get_column("group"))
+    names = checked_groups(families, reduced.groups.table.get_column("group"))
     if not names:
         raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
     in_families = pl.col("group").is_in(names)

@@ -8,10 +8,10 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_week
+from tpanalytics.measures._core.checks import check_choice, checked_week
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.scenario import (
-    BY_FAMILY,
     CAPACITY_NOTE,
     FULL_TIME_WEEK,
     MISSING_DATA_NOTE,
@@ -20,19 +20,21 @@ from tpanalytics.measures._core.scenario import (
     checked_freed,
     checked_share,
     freed_per_job,
-    needs_headcount,
     needs_week,
     staffed_meaning,
     times_headcount,
     why_null,
 )
+from tpanalytics.measures._core.staff import with_staff
 from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures._core.scenario import Range, Span
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["fragmentation"]
 
@@ -51,6 +53,8 @@ def fragmentation(
     realisation: Range,
     block_hours: float | Sequence[float] = _BLOCKS,
     adoption: Range | None = None,
+    by: By = BY_FAMILY,
+    weight: StaffCount = "fte",
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -147,8 +151,8 @@ def fragmentation(
     blocks = checked_blocks(block_hours)
     adopted = None if adoption is None else checked_share("adoption", adoption)
     week = checked_week(contract_hours, FULL_TIME_WEEK)
-    reduced = aggregate_tasks(profiles, states)
-    needs_headcount(reduced.jobs)
+    check_choice("weight", weight, StaffCount)
+    reduced = with_staff(aggregate_tasks(profiles, states, by=by), weight, "`capacity`")
     per_job = freed_per_job(reduced, levels, week)
     if adopted:
         needs_week(per_job)
@@ -162,7 +166,7 @@ def fragmentation(
     result = (
         _gained(people, adopted)
         .join(usable, on="group", how="left")
-        .sort(*BY_FAMILY, "block_hours")
+        .sort(reduced.groups.order, "block_hours")
         .with_columns(coverage=share_of(pl.col("tasks_stated"), pl.col("all_tasks")))
         .select(
             *("group", "block_hours", "jobs_measured", "people", "gained_low", "gained_high"),
@@ -189,7 +193,7 @@ def fragmentation(
             MISSING_DATA_NOTE,
         ),
     )
-    return attach_metadata(result, meaning)
+    return attach_metadata(reduced.groups.named(result), meaning)
 
 
 def _gained(people: pl.DataFrame, adopted: Span | None) -> pl.DataFrame:

@@ -8,15 +8,18 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks, known_sum, per_job, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, check_flag, check_headcount
+from tpanalytics.measures._core.checks import check_flag, checked_week
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
+from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff
 from tpanalytics.schema import COUNTED_STATES
-from tpanalytics.typing import SpreadOver
+from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours", "hours_by_job", "is_over", "is_under"]
 
@@ -88,7 +91,7 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
     result = per_job(reduced).select(
         "job_id",
         pl.coalesce("job_name", "job_id").alias("job_name"),
-        "group",
+        pl.col("group").alias(BY_FAMILY),
         "tasks",
         "tasks_with_hours",
         "hours",
@@ -106,9 +109,11 @@ def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STAT
 def hours(
     profiles: TaskProfiles,
     *,
-    states: Sequence[str] = COUNTED_STATES,
+    by: By = BY_FAMILY,
+    weight: StaffWeight | None = None,
+    contract_hours: float | None = None,
     complete_only: bool = False,
-    spread_over: SpreadOver = "jobs",
+    states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
     """Sum each job family's documented weekly hours and describe their distribution over jobs.
 
@@ -176,12 +181,10 @@ def hours(
     >>> table.select("job_family", "hours", pl.col("coverage").round(3)).row(0)
     ('Data and Analytics', 475.0, 0.901)
     """
-    check_choice("spread_over", spread_over, SpreadOver)
+    weight, week = checked_weight(profiles, by, weight, StaffWeight), checked_week(contract_hours)
     check_flag("complete_only", complete_only)
-    reduced = aggregate_tasks(profiles, states, by_level=False)
-    staffed = spread_over == "headcount"
-    if staffed:
-        check_headcount(reduced.jobs.columns, "spread_over='jobs'")
+    staffed = weight in STAFF
+    reduced = with_staff(aggregate_tasks(profiles, states, by=by, by_level=False), weight)
     in_mean = pl.col("hours").is_not_null()
     if complete_only:
         in_mean &= pl.col("complete")
@@ -191,10 +194,11 @@ def hours(
     mean, quantile = _weighted_statistics(in_mean) if staffed else _statistics(in_mean)
     quantiles = {"min": 0.0, "p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
     incomplete = pl.col("tasks_with_hours") < pl.col("tasks")
-    rest = pl.when(incomplete).then((pl.col("contract_hours") - pl.col("hours").fill_null(0)).clip(lower_bound=0))
+    contract_week = pl.col("contract_hours") if week is None else pl.col("contract_hours").fill_null(week)
+    rest = pl.when(incomplete).then((contract_week - pl.col("hours").fill_null(0)).clip(lower_bound=0))
     result = (
         per_job(reduced)
-        .with_columns(rest=rest.otherwise(0.0))
+        .with_columns(rest=rest.otherwise(0.0), staff_hours=pl.col("hours") * pl.col("headcount"))
         .sort("hours", maintain_order=True)
         .group_by("group", maintain_order=True)
         .agg(
@@ -209,6 +213,7 @@ def hours(
             hours_high=pl.when((pl.col("tasks").sum() > 0) & (pl.col("rest").null_count() == 0)).then(
                 pl.col("hours").sum() + pl.col("rest").sum()
             ),
+            **({"headcount_hours": known_sum("staff_hours")} if staffed else {}),
             hours_per_job=mean,
             **{f"hours_{name}": pl.when(enough_jobs).then(quantile(q)) for name, q in quantiles.items()},
             complete=(pl.col("complete") & pl.col("hours").is_not_null()).any(),
@@ -224,13 +229,14 @@ def hours(
             ),
         )
         .drop("complete", "tasks_stated")
-        .sort(["hours", "group"], descending=[True, False], nulls_last=True)
+        .sort("hours", reduced.groups.order, descending=[True, False], nulls_last=True)
     )
     base = "complete jobs" if complete_only else "jobs with hours"
-    base += ", weighted by headcount; jobs without a headcount are excluded" if staffed else ""
+    base += f", weighted by {STAFF[weight]}; jobs without {STAFF[weight]} are excluded" if staffed else ""
     policy = (_NOT_ZERO, f"Means and quantiles are over {base}.")
-    value = "documented hours of a family, for one incumbent of each job"
-    return attach_metadata(result, _hours_meaning(reduced, "hours", staffed=staffed, value=value, policy=policy))
+    value = f"documented hours of {reduced.groups.a_group}, for one incumbent of each job"
+    meaning = _hours_meaning(reduced, "hours", staffed=staffed, value=value, policy=policy)
+    return attach_metadata(reduced.groups.named(result), meaning)
 
 
 def _statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:

@@ -10,16 +10,20 @@ from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import assumed_week_note
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_week
+from tpanalytics.measures._core.checks import check_choice, checked_week
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_hours_expressions
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
+from tpanalytics.measures._core.staff import with_optional_staff
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, level_order
+from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["hours_at_stake"]
 
@@ -28,7 +32,9 @@ __all__ = ["hours_at_stake"]
 def hours_at_stake(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     level: str = "H1",
+    weight: StaffCount = "fte",
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -102,14 +108,14 @@ def hours_at_stake(
     if not isinstance(level, str) or level in ("", NOT_ASSESSED):
         raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     week = checked_week(contract_hours)
-    reduced = aggregate_tasks(profiles, states)
+    check_choice("weight", weight, StaffCount)
+    reduced = aggregate_tasks(profiles, states, by=by)
+    has_staff = weight in reduced.jobs.columns
+    reduced = with_optional_staff(reduced, weight)
     jobs, cells = reduced.jobs, reduced.cells
     levels = level_order(cells.filter(pl.col("level") != NOT_ASSESSED).get_column("level").unique().to_list())
     if levels and level not in {*LEVELS, *levels}:
         raise ArgumentError(f"`level` must be a level of the tasks ({', '.join(map(repr, levels))}), not {level!r}.")
-    has_headcount = "headcount" in jobs.columns
-    if not has_headcount:
-        jobs = jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
     by_job = _stake(attach_staffing(jobs, cells, contract_hours=week), level)
     by_headcount = _stake(attach_staffing(jobs, cells, by_headcount=True, contract_hours=week), level)
     names = ["tasks", "tasks_at_stake", "tasks_without_hours", "tasks_without_level"]
@@ -127,16 +133,16 @@ def hours_at_stake(
             *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_with_headcount", *names)),
             *("coverage", grade(pl.col("coverage")).alias("data_grade"), "reason"),
         )
-        .sort(pl.col("hours").round(DIGITS), "group", descending=[True, False], nulls_last=True)
+        .sort(pl.col("hours").round(DIGITS), reduced.groups.order, descending=[True, False], nulls_last=True)
     )
     unbounded = result.filter(pl.col("hours").is_not_null() & pl.col("hours_high").is_null()).height
     return attach_metadata(
-        result,
+        reduced.groups.named(result),
         meaning_of(
             reduced,
-            staffed=has_headcount,
+            staffed=has_staff,
             measure="hours_at_stake",
-            value=f"hours of a family's work at level {level}",
+            value=f"hours of {reduced.groups.a_group}'s work at level {level}",
             unit="hours per week",
             basis="hours",
             policy=(
@@ -150,7 +156,7 @@ def hours_at_stake(
             warnings=(
                 *assumed_week_note(reduced.jobs, week),
                 *(
-                    (f"{unbounded} of {result.height} families have no upper bound: contract hours are missing.",)
+                    (f"{unbounded} of {result.height} groups have no upper bound: contract hours are missing.",)
                     * (unbounded > 0)
                 ),
             ),

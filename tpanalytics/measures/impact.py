@@ -9,22 +9,30 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_jobs, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, check_headcount
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, families_as_jobs
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff, without_staff_note
+from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 from tpanalytics.typing import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["impact"]
 
 
 @cached
-def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def impact(
+    profiles: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    weight: Weight | None = None,
+    states: Sequence[str] = COUNTED_STATES,
+) -> pl.DataFrame:
     """Compute how each job family's work is distributed over AI impact levels.
 
     Tasks without a level are grouped as ``not assessed``. Levels other than H1 to H5 are kept. Unless
@@ -92,13 +100,12 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
     >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
-    check_choice("weight", weight, Weight)
-    # Headcount and contract hours differ between jobs. If neither is needed, sums by family are enough.
-    by_job = weight == "headcount" or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
-    reduced = aggregate_tasks(profiles, states, per="job" if by_job else "family")
+    weight = checked_weight(profiles, by, weight, Weight)
+    staffed = weight in STAFF
+    # Staffing and contract hours differ between jobs. If neither is needed, sums by group are enough.
+    by_job = staffed or (weight == "hours" and "contract_hours" in columns_of_jobs(profiles))
+    reduced = with_staff(aggregate_tasks(profiles, states, by=by, per="job" if by_job else "group"), weight)
     jobs, cells = reduced.jobs, reduced.cells
-    if weight == "headcount":
-        check_headcount(jobs.columns)
     levels = level_order(cells.get_column("level").to_list())
     families = jobs.group_by("group").agg(jobs=pl.len())
     grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
@@ -110,33 +117,32 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
         .with_columns(**_shares(), basis=pl.lit(weight))
         .with_columns(data_grade=grade(pl.col("coverage")))
         .sort(
-            pl.col("group") == NO_FAMILY,
-            "group",
+            reduced.groups.order,
             pl.col("level").replace_strict(levels, list(range(len(levels))), default=None, return_dtype=pl.Int64),
         )
         .rename({"amount": "headcount_hours"})
         .select(
             *("group", "level", "jobs", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
             *("share_low", "share_high", "count_time_gap", "coverage", "data_grade", "basis"),
-            *(["headcount_hours"] if weight == "headcount" else []),
+            *(["headcount_hours"] if staffed else []),
         )
     )
     return attach_metadata(
-        result,
+        reduced.groups.named(result),
         meaning_of(
             reduced,
-            staffed=weight == "headcount",
+            staffed=staffed,
             covered="level" if weight == "tasks" else "both",
             measure="impact",
-            value=f"share of a family's {_AMOUNT[weight]} at an AI impact level",
+            value=f"share of {reduced.groups.a_group}'s {_AMOUNT[weight]} at an AI impact level",
             unit="share, 0 to 1",
             basis={"tasks": "task"}.get(weight, weight),
             numerator=f"{_AMOUNT[weight]} at the level",
-            denominator=f"all {_AMOUNT[weight]} of the family",
+            denominator=f"all {_AMOUNT[weight]} of the {reduced.groups.noun}",
             policy=(
                 "Tasks without a level are grouped as 'not assessed' and excluded from shares among assessed tasks.",
                 *(() if weight == "tasks" else ("Tasks without hours are excluded, not counted as zero.",)),
-                *(("Jobs without a headcount are excluded.",) if weight == "headcount" else ()),
+                *without_staff_note(weight),
             ),
         ),
     )
@@ -145,9 +151,9 @@ def impact(profiles: TaskProfiles, *, weight: Weight = "hours", states: Sequence
 def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFrame:
     """Sum tasks, hours and ``amount`` by family and level. Shares are computed from ``amount``."""
     amount = {"tasks": pl.col("n").cast(pl.Float64), "hours": pl.col("hours")}
-    if weight == "headcount":
+    if weight in STAFF:
         cells = cells.join(jobs.select("job", "headcount"), on="job", maintain_order="left")
-        amount["headcount"] = pl.col("hours") * pl.col("headcount")
+        amount[weight] = pl.col("hours") * pl.col("headcount")
     return (
         cells.with_columns(amount=amount[weight])
         .group_by("group", "level")
@@ -163,7 +169,7 @@ def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFra
 
 def _bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight, *, by_job: bool) -> pl.DataFrame:
     if by_job:
-        return share_bounds(attach_staffing(jobs, cells, by_headcount=weight == "headcount"))
+        return share_bounds(attach_staffing(jobs, cells, by_headcount=weight in STAFF))
     cells = families_as_jobs(cells)
     if weight == "tasks":  # treat every task as one known hour
         cells = cells.with_columns(hours=pl.col("n").cast(pl.Float64), n_known="n")
@@ -193,5 +199,6 @@ def _shares() -> dict[str, pl.Expr]:
 _AMOUNT = {
     "tasks": "tasks",
     "hours": "weekly hours",
-    "headcount": "weekly hours times full-time equivalents",
+    "headcount": "weekly hours times people",
+    "fte": "weekly hours times full-time equivalents",
 }

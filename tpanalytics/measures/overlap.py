@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import families_in_order, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import undocumented_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, task_matrix
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
     from tpanalytics.typing import SameTask
 
 __all__ = ["order_by_similarity", "overlap"]
@@ -27,6 +29,7 @@ __all__ = ["order_by_similarity", "overlap"]
 def overlap(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     same_task: SameTask = "id",
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
@@ -57,8 +60,8 @@ def overlap(
         family, with hours summed over the family's jobs (one incumbent per job). Shares range from 0 to 1.
 
         ========================  =======  ===============================================================
-        ``family_a``              String   first job family
-        ``family_b``              String   second job family
+        ``group_a``              String   first job family
+        ``group_b``              String   second job family
         ``tasks_a``               UInt32   distinct tasks in the first family
         ``tasks_b``               UInt32   distinct tasks in the second family
         ``tasks_shared``          UInt32   distinct tasks in both families
@@ -100,28 +103,27 @@ def overlap(
     --------
     >>> from tpanalytics import overlap, load_sample
     >>> table = overlap(load_sample()).sort("jaccard", descending=True)
-    >>> table.select("family_a", "family_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
+    >>> table.select("group_a", "group_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
     ('Research and Development', '(no family)', 52, 0.371)
     """
-    matrix = task_matrix(profiles, states, same_task)
+    matrix = task_matrix(profiles, states, same_task, by=by)
     rest, week_notes = undocumented_hours(matrix.reduced, contract_hours)
-    families = _families(matrix, rest)
-    columns = families.select("family", "group", "tasks", "hours", "squares", "rest", "no_week")
+    groups = _groups(matrix, rest)
+    columns = groups.select("number", "group", "tasks", "hours", "squares", "rest", "no_week")
     left = columns.rename(lambda name: f"{name}_a")
     right = columns.rename(lambda name: f"{name}_b")
-    by_task = _by_task(matrix, families)
-    empty = pl.DataFrame(schema={"family_a": pl.UInt32, "family_b": pl.UInt32} | dict.fromkeys(_SHARED, pl.Float64))
-    shared = pl.concat([empty, *(_shared_with(by_task, number) for number in families.get_column("family"))])
+    by_task = _by_task(matrix, groups)
+    empty = pl.DataFrame(schema={"number_a": pl.UInt32, "number_b": pl.UInt32} | dict.fromkeys(_SHARED, pl.Float64))
+    shared = pl.concat([empty, *(_shared_with(by_task, number) for number in groups.get_column("number"))])
     pairs = (
         left.join(right, how="cross")
-        .filter(pl.col("family_a") < pl.col("family_b"))
-        .join(shared, on=["family_a", "family_b"], how="left")
+        .filter(pl.col("number_a") < pl.col("number_b"))
+        .join(shared, on=["number_a", "number_b"], how="left")
         .with_columns(pl.col(name).fill_null(0) for name in _SHARED)
-        .sort("family_a", "family_b")
+        .sort("number_a", "number_b")
     )
     result = pairs.select(
-        pl.col("job_family_a").alias("family_a"),
-        pl.col("job_family_b").alias("family_b"),
+        *("group_a", "group_b"),
         *(pl.col(name).cast(pl.UInt32) for name in ("tasks_a", "tasks_b")),
         *(pl.col(name).cast(pl.UInt32) for name in ("tasks_shared", "shared_without_hours")),
         **_figures(),
@@ -132,12 +134,12 @@ def overlap(
             matrix.reduced,
             covered="hours",
             measure="overlap",
-            value="overlap of two families in tasks and in hours",
+            value="overlap of two groups in tasks and in hours",
             unit="share, 0 to 1",
             basis="task and hours",
             policy=(
                 "Each task counts once per family; hours are for one incumbent of each job.",
-                "Shared tasks without hours in one of the families are excluded from shares of hours, not set to zero.",
+                "Shared tasks without hours in one of the groups are excluded from shares of hours, not set to zero.",
             ),
             warnings=(
                 "Differently worded tasks do not match, so the overlap is a lower bound.",
@@ -161,7 +163,7 @@ _SHARED = (
 )
 
 
-def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
+def _groups(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
     """Assign each family a number, and add its distinct tasks, hours and undocumented contract hours."""
     jobs = matrix.reduced.jobs
     open_jobs = (
@@ -170,51 +172,51 @@ def _families(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
         .join(rest, on="job", how="left")
         .join(jobs.select("job", "group"), on="job", how="left")
         .sort("job")
-        .group_by("group", maintain_order=True)
+        .number_by("group", maintain_order=True)
         .agg(pl.col("rest").sum(), no_week=pl.col("rest").null_count())
     )
-    families = families_in_order(jobs).with_row_index("family")
+    groups = matrix.reduced.groups.table.select("group").with_row_index("number")
     sums = (
-        _by_task(matrix, families)
-        .group_by("family", maintain_order=True)
+        _by_task(matrix, groups)
+        .number_by("number", maintain_order=True)
         .agg(tasks=pl.len(), hours=pl.col("hours").sum(), squares=(pl.col("share") ** 2).sum())
     )
     return (
-        families.join(sums, on="family", how="left", maintain_order="left")
+        groups.join(sums, on="number", how="left", maintain_order="left")
         .join(open_jobs, on="group", how="left", maintain_order="left")
         .with_columns(pl.col(name).fill_null(0) for name in ("tasks", "hours", "squares", "rest", "no_week"))
     )
 
 
-def _by_task(matrix: TaskMatrix, families: pl.DataFrame) -> pl.DataFrame:
+def _by_task(matrix: TaskMatrix, groups: pl.DataFrame) -> pl.DataFrame:
     """Return each task's hours and share of the family's hours, both null if hours are missing."""
     jobs = matrix.reduced.jobs.select("job", "group").join(
-        families.select("family", "group"), on="group", how="left"
+        groups.select("number", "group"), on="group", how="left"
     )
     return (
         matrix.rows.select("key", "job", "hours")
-        .join(jobs.select("job", "family"), on="job", how="left", maintain_order="left")
-        .group_by("family", "key", maintain_order=True)
+        .join(jobs.select("job", "number"), on="job", how="left", maintain_order="left")
+        .number_by("number", "key", maintain_order=True)
         .agg(hours=known_sum("hours"))
-        .sort("family", "key")
-        .with_columns(share=share_of(pl.col("hours"), pl.col("hours").sum().over("family")))
+        .sort("number", "key")
+        .with_columns(share=share_of(pl.col("hours"), pl.col("hours").sum().over("number")))
     )
 
 
-def _shared_with(by_task: pl.DataFrame, family: int) -> pl.DataFrame:
-    """Compare a single family with all later families. Handling one family at a time limits memory use."""
+def _shared_with(by_task: pl.DataFrame, number: int) -> pl.DataFrame:
+    """Compare a single family with all later groups. Handling one family at a time limits memory use."""
     in_both = pl.col("hours").is_not_null() & pl.col("hours_b").is_not_null()
     hours_a, hours_b = pl.col("hours").fill_null(0.0), pl.col("hours_b").fill_null(0.0)
     return (
-        by_task.filter(pl.col("family") > family)
-        .rename({"family": "family_b", "hours": "hours_b", "share": "share_b"})
+        by_task.filter(pl.col("number") > number)
+        .rename({"number": "number_b", "hours": "hours_b", "share": "share_b"})
         .join(
-            by_task.filter(pl.col("family") == family).drop("family"),
+            by_task.filter(pl.col("number") == number).drop("number"),
             on="key",
             how="inner",
             maintain_order="left",
         )
-        .group_by("family_b", maintain_order=True)
+        .number_by("number_b", maintain_order=True)
         .agg(
             tasks_shared=pl.len(),
             shared_without_hours=(~in_both).sum(),
@@ -227,8 +229,8 @@ def _shared_with(by_task: pl.DataFrame, family: int) -> pl.DataFrame:
             b_in_a=hours_b.sum(),
         )
         .select(
-            pl.lit(family, dtype=pl.UInt32).alias("family_a"),
-            "family_b",
+            pl.lit(number, dtype=pl.UInt32).alias("number_a"),
+            "number_b",
             *(pl.col(name).cast(pl.Float64) for name in _SHARED),
         )
     )
@@ -244,7 +246,7 @@ def _figures() -> dict[str, pl.Expr]:
     rest = pl.when((pl.col("no_week_a") + pl.col("no_week_b")) == 0).then(pl.col("rest_a") + pl.col("rest_b"))
     high = pl.when(max_hours > 0).then(((min_hours + rest) / max_hours).clip(upper_bound=1.0))
     has_tasks, has_hours = (a > 0) & (b > 0), (hours_a > 0) & (hours_b > 0)
-    # If no shared task has hours in both families, the overlap in hours is unknown rather than 0.
+    # If no shared task has hours in both groups, the overlap in hours is unknown rather than 0.
     comparable = (shared == 0) | (pl.col("shared_without_hours") < shared)
     measured = has_hours & comparable & (included.round(DIGITS) > 0)
     # If there are no shared tasks, the overlap is 0 even if contract hours are missing.
@@ -269,8 +271,8 @@ def _figures() -> dict[str, pl.Expr]:
     }
 
 
-def order_by_similarity(families: Sequence[str], similarities: Mapping[tuple[str, str], float]) -> list[str]:
-    """Sort the families greedily, so similar families are next to each other.
+def order_by_similarity(groups: Sequence[str], similarities: Mapping[tuple[str, str], float]) -> list[str]:
+    """Sort the groups greedily, so similar groups are next to each other.
 
     >>> order_by_similarity(["A", "B", "C", "D"], {("A", "C"): 0.5, ("B", "C"): 0.2, ("B", "D"): 0.3})
     ['A', 'C', 'B', 'D']
@@ -279,7 +281,7 @@ def order_by_similarity(families: Sequence[str], similarities: Mapping[tuple[str
     def similarity(a: str, b: str) -> float:
         return similarities.get((a, b), similarities.get((b, a), 0.0))
 
-    remaining = list(families)
+    remaining = list(groups)
     pairs = list(combinations(remaining, 2))
     if not pairs:
         return remaining

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import TaskCounts, of_jobs, per_job, read_inputs, sum_tasks
+from tpanalytics.measures._core.aggregate import TaskCounts, group_jobs, of_jobs, per_job, read_inputs, sum_tasks
 from tpanalytics.measures._core.agreement import checks_of_keys
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
@@ -118,12 +118,13 @@ def quality_report(
     '760 of 5,516 tasks (13.8%) have no hours. Missing hours are excluded, not counted as zero.'
     """
     identified = aggregate_by_identity(profiles, states, same_task=same_task)
-    jobs, tasks = read_inputs(profiles)
+    _, tasks, columns = inputs = read_inputs(profiles)
+    jobs, groups = group_jobs(inputs.jobs, columns)
     sums = sum_tasks(tasks, "job_id", "level", "state").drop("least", "most")
     counts = pl.col("state").is_in(list(states))
     by_state = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     cells = of_jobs(sums.filter(counts), jobs).sort("job", "level", "state")
-    reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states))
+    reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states), groups)
     look = Look(per_job(reduced), cells, _suspicious(tasks, jobs, counts), sources_by_job(tasks, jobs, counts))
     checks = [
         *checks_of_tasks(look),

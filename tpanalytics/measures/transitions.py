@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import ArgumentError
-from tpanalytics.measures._core.aggregate import TaskCounts, check_hours, known_sum, of_jobs, sum_tasks
+from tpanalytics.measures._core.aggregate import TaskCounts, check_hours, group_jobs, known_sum, of_jobs, sum_tasks
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import job_warnings, match_warnings, meaning_of_both, pull_warnings
 from tpanalytics.measures._core.checks import check_choice
@@ -237,7 +237,8 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
     """Return a snapshot's task counts, and the state of each task with an id or text."""
-    jobs, tasks = read_identified(profiles, same_task)
+    _, tasks, columns = inputs = read_identified(profiles, same_task)
+    jobs, groups = group_jobs(inputs.jobs, columns)
     sums = sum_tasks(tasks, "name", "job_id", "state")
     check_hours(tasks, sums)
     by_job = of_jobs(sums, jobs)
@@ -255,7 +256,7 @@ def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl
     cells = by_job.group_by("job", "group").agg(
         pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed")
     )
-    return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked), tasks_with_state
+    return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked, groups), tasks_with_state
 
 
 _STATES = {"position": pl.Int32, "state": pl.String}

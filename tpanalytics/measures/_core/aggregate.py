@@ -23,16 +23,29 @@ from tpanalytics.measures._core.checks import (
     n_stated,
     share_of,
 )
-from tpanalytics.schema import COUNTED_STATES, IMPUTED, NO_FAMILY, NOT_ASSESSED, TaskProfiles, require, to_polars
+from tpanalytics.measures._core.groups import BY_FAMILY, GroupColumns, Groups, group_columns, label_groups
+from tpanalytics.schema import (
+    COUNTED_STATES,
+    HIERARCHY,
+    IMPUTED,
+    NO_FAMILY,
+    NOT_ASSESSED,
+    TaskProfiles,
+    require,
+    to_polars,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tpanalytics.typing import By
 
 #: Label for a missing validation state. Tasks without a state are only counted if this label is requested.
 NO_STATE = "(no state)"
 
 __all__ = [
     "NO_STATE",
+    "Inputs",
     "TaskCounts",
     "aggregate_jobs",
     "aggregate_tasks",
@@ -41,7 +54,7 @@ __all__ = [
     "checked_states",
     "columns_of_jobs",
     "counts",
-    "families_in_order",
+    "group_jobs",
     "known_sum",
     "n_stated",
     "of_jobs",
@@ -53,25 +66,35 @@ __all__ = [
 
 
 class TaskCounts(NamedTuple):
-    """Aggregated tables used by all measures."""
+    """The aggregated tables that all measures use."""
 
-    #: One row per job: ``job`` (row number when sorted by id), ``job_id, job_name, job_family`` (never null), plus
-    #: ``headcount`` and ``contract_hours`` if available.
+    #: One row per job, or per job and group if a job can be in several groups: ``job`` (row number when sorted by id),
+    #: ``job_id, job_name, group`` (never null), plus ``headcount``, ``fte`` and ``contract_hours`` if known.
     jobs: pl.DataFrame
-    #: Sorted, with one row per group of counted tasks: ``job`` (unless grouped by family), ``job_family``, optional
-    #: ``level`` and ``state`` (never null), ``n`` tasks and ``n_known`` tasks with hours. ``hours`` are per week, and
-    #: null if no task has any. ``imputed`` is the imputed part of the hours, from ``n_imputed`` tasks.
+    #: Sorted, with one row per group of counted tasks: ``job`` (unless summed by group), ``group``, optional ``level``
+    #: and ``state`` (never null), ``n`` tasks and ``n_known`` tasks with hours. ``hours`` are per week, and null if no
+    #: task has any. ``imputed`` is the imputed part of the hours, from ``n_imputed`` tasks.
     cells: pl.DataFrame
-    #: ``state, n``: number of counted tasks per validation state.
+    #: ``state, n``: number of counted tasks for each validation state.
     states: pl.DataFrame
     #: Validation states to count.
     counted: list[str]
+    groups: Groups
+
+
+class Inputs(NamedTuple):
+    """The tables to aggregate."""
+
+    #: One row per job, or per job and combination of people columns, sorted by id.
+    jobs: pl.DataFrame
+    tasks: Any
+    columns: GroupColumns
 
 
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
-    """Return the job column names without reading any rows."""
+    """Return the column names of the jobs without reading any rows."""
     check_profiles(profiles)
-    require(profiles.jobs, "job_id", "group", name="jobs")
+    require(profiles.jobs, "job_id", name="jobs")
     return list(nw.from_native(profiles.jobs).collect_schema().names())
 
 
@@ -79,40 +102,42 @@ def aggregate_tasks(
     profiles: TaskProfiles,
     states: Sequence[str] = COUNTED_STATES,
     *,
-    per: Literal["job", "family"] = "job",
+    by: By = BY_FAMILY,
+    per: Literal["job", "group"] = "job",
     by_level: bool = True,
     by_state: bool = False,
     checked: bool = False,
 ) -> TaskCounts:
-    """Count tasks and sum hours by job or by family, and optionally by level and state."""
+    """Count tasks and sum hours by job or by group, and optionally by level and state."""
     keys = [*(["level"] * by_level), *(["state"] * by_state)]
-    return _aggregate(profiles, states=checked_states(states), per=per, by=keys, checked=checked)
+    return _aggregate(profiles, states=checked_states(states), by=by, per=per, keys=keys, checked=checked)
 
 
 @cached
-def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str], *, checked: bool) -> TaskCounts:
-    jobs, tasks = read_inputs(profiles)
+def _aggregate(
+    profiles: TaskProfiles, states: list[str], by: By, per: str, keys: list[str], *, checked: bool
+) -> TaskCounts:
+    inputs = read_inputs(profiles, by)
+    tasks, columns = inputs.tasks, inputs.columns
     state_counts = _count_states(tasks, states)
     if not checked:
         check_hours(tasks, state_counts)
         check_states(state_counts, states)
     all_count = state_counts.get_column("state").is_in(states).all()
+    counted = tasks if all_count else tasks.filter(counts(states))
     cells = None
-    if per == "family" and "group" in tasks.collect_schema().names() and "n_tasks" in jobs.columns:
-        # Include ignored tasks too, since `_families_agree` compares the total number of tasks.
-        keys = ["group", *by, *(["counts"] * (not all_count))]
-        sums = sum_tasks(tasks if all_count else tasks.with_columns(counts=counts(states)), *keys, extremes=False)
-        sums = sums.with_columns(pl.col("group").fill_null(NO_FAMILY))
-        if _families_agree(sums, jobs):
-            cells = sums if all_count else sums.filter(pl.col("counts") == "true")
+    if per == "group" and columns.by == (BY_FAMILY,):
+        cells = _sum_by_family(inputs, keys, None if all_count else states)
     if cells is None:
-        counted = tasks if all_count else tasks.filter(counts(states))
-        cells = of_jobs(sum_tasks(counted, "job_id", *by, extremes=False), jobs).sort("job", *by)
+        sums = sum_tasks(counted, "job_id", *columns.tasks, *keys, extremes=False)
+        jobs, groups = group_jobs(inputs.jobs, columns, sums)
+        cells = of_jobs(sums, jobs, columns).sort("job", *keys)
     else:
-        cells = cells.sort("group", *by)
-    # Sort first. Engines return rows in different orders, and float sums depend on the order.
-    keys = [*(["job"] if per == "job" else []), "group", *by]
-    if per == "family":
+        jobs, groups = group_jobs(inputs.jobs, columns)
+        cells = cells.sort("group", *keys)
+    # Sort first because engines return rows in different orders and the sum of floats depends on the order.
+    keys = [*(["job"] if per == "job" else []), "group", *keys]
+    if per == "group":
         cells = (
             cells.group_by(keys, maintain_order=True)
             .agg(
@@ -127,21 +152,40 @@ def _aggregate(profiles: TaskProfiles, states: list[str], per: str, by: list[str
         cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
         state_counts.filter(pl.col("state").is_in(states)).select("state", "n"),
         states,
+        groups,
     )
 
 
+def _sum_by_family(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:
+    """Sum the tasks by the family stored with each task. Return None if these families differ from those of the jobs."""
+    tasks = inputs.tasks
+    if BY_FAMILY not in tasks.collect_schema().names() or "n_tasks" not in inputs.jobs.columns:
+        return None
+    # Include ignored tasks too, since `_families_agree` compares the total number of tasks.
+    if states is not None:
+        tasks = tasks.with_columns(counts=counts(states))
+    sums = sum_tasks(tasks, BY_FAMILY, *keys, *(["counts"] * (states is not None)), extremes=False)
+    sums = sums.rename({BY_FAMILY: "group"}).with_columns(pl.col("group").fill_null(NO_FAMILY))
+    if not _families_agree(sums, inputs.jobs):
+        return None
+    return sums if states is None else sums.filter(pl.col("counts") == "true")
+
+
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return ``job, job_family, n, n_known, hours`` for each job, for cells that are grouped by family."""
-    sorted_levels = None if levels is None else sorted(levels)
-    return of_jobs(_sum_by_job(profiles, states=reduced.counted, levels=sorted_levels), reduced.jobs).sort("job")
+    """Return ``job, group, n, n_known, hours`` for each job, for use when the cells are summed by group."""
+    sorted_levels, columns = None if levels is None else sorted(levels), reduced.groups.columns
+    sums = _sum_by_job(profiles, states=reduced.counted, levels=sorted_levels, task_columns=columns.tasks)
+    return of_jobs(sums, reduced.jobs, columns).sort("job")
 
 
 @cached
-def _sum_by_job(profiles: TaskProfiles, states: list[str], levels: list[str] | None) -> pl.DataFrame:
+def _sum_by_job(
+    profiles: TaskProfiles, states: list[str], levels: list[str] | None, task_columns: Sequence[str]
+) -> pl.DataFrame:
     tasks = nw.from_native(profiles.tasks).lazy()
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
-    return sum_tasks(tasks.filter(counts(states)), "job_id", extremes=False)
+    return sum_tasks(tasks.filter(counts(states)), "job_id", *task_columns, extremes=False)
 
 
 def _is_any(column: str, texts: Sequence[str]) -> Any:
@@ -182,13 +226,28 @@ def _known_hours() -> Any:
     return nw.when(~hours.is_nan()).then(hours)
 
 
-def read_inputs(profiles: TaskProfiles) -> tuple[pl.DataFrame, Any]:
-    """Check the required columns, and return the jobs (sorted and numbered by id) and the tasks to aggregate."""
+def read_inputs(profiles: TaskProfiles, by: By = BY_FAMILY) -> Inputs:
+    """Check the required columns and return the jobs, sorted by id, and the tasks to aggregate."""
     columns_of_jobs(profiles)
+    columns = group_columns(profiles, by)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
     tasks = nw.from_native(profiles.tasks).lazy()
     check_numbers(tasks, "tasks", "weekly_hours")
-    return _read_jobs(profiles.jobs), tasks
+    missing = [name for name in columns.tasks if name not in tasks.collect_schema().names()]
+    tasks = tasks.with_columns(nw.col("hierarchy").list.get(HIERARCHY.index(name)).alias(name) for name in missing)
+    return Inputs(_attach_people(_read_jobs(profiles.jobs, columns), profiles.people, columns), tasks, columns)
+
+
+def group_jobs(
+    jobs: pl.DataFrame, columns: GroupColumns, sums: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, Groups]:
+    """Number and label the rows of `Inputs.jobs`, adding a row for each value of the task columns in `sums`."""
+    if columns.tasks and sums is not None:
+        present = sums.select("job_id", *columns.tasks).unique()
+        jobs = jobs.join(present, on="job_id").sort("job_id", *columns.people, *columns.tasks, nulls_last=True)
+    labelled, groups = label_groups(jobs, columns)
+    kept = [name for name in labelled.columns if name not in {*columns.jobs, *columns.people} - {"job_id"}]
+    return labelled.select(kept).with_row_index("job"), groups
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
@@ -228,22 +287,24 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
     )
 
 
-def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Replace the job id with the job's row number and family."""
-    joined = sums.join(jobs.select("job_id", "job", "group"), on="job_id", how="left")
+def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns | None = None) -> pl.DataFrame:
+    """Replace the job id with the job's row number and group. Jobs in several groups get a row for each of them."""
+    keys = ["job_id", *(columns.tasks if columns else ())]
+    joined = sums.join(jobs.select(*keys, "job", "group"), on=keys, how="left", nulls_equal=True)
     unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
     if unknown.len():
         raise SchemaError(
             f"`tasks` has jobs that `jobs` does not have, for example {unknown[0]!r} ({unknown.len():,} in total). "
             "Add a row to `jobs` for each of them."
         )
-    return joined.drop("job_id")
+    return joined.drop(keys)
 
 
 def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
     """Return `True` if both tables have the same number of tasks in each family."""
     counted = sums.group_by("group").agg(pl.col("n").sum())
-    listed = jobs.group_by("group").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
+    family = pl.col(BY_FAMILY).cast(pl.String).fill_null(NO_FAMILY)
+    listed = jobs.group_by(group=family).agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
     both = counted.join(listed, on="group", how="full")
     return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
@@ -259,7 +320,7 @@ def per_job(reduced: TaskCounts) -> pl.DataFrame:
     )
     optional = {
         name: pl.col(name) if name in jobs.columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in {"job_name": pl.String, "headcount": pl.Float64, "contract_hours": pl.Float64}.items()
+        for name, dtype in _OPTIONAL.items()
     }
     counts = (pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks", "tasks_with_hours", "tasks_stated"))
     return (
@@ -275,23 +336,20 @@ def known_sum(column: str) -> pl.Expr:
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
 
 
-def families_in_order(jobs: pl.DataFrame) -> pl.DataFrame:
-    """Return the unique job families, sorted by name with ``(no family)`` last."""
-    return jobs.select(pl.col("group").unique()).sort(pl.col("group") == NO_FAMILY, "group")
+#: Optional columns of the jobs and their types after reading.
+_OPTIONAL = {"job_name": pl.String, "headcount": pl.Float64, "fte": pl.Float64, "contract_hours": pl.Float64}
 
 
-def _read_jobs(native: Any) -> pl.DataFrame:
+def _read_jobs(native: Any, columns: GroupColumns) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
-    read = ("job_id", "job_name", "group", "n_tasks", "headcount", "contract_hours")
-    wanted = [name for name in read if name in present]
-    for name in ("headcount", "contract_hours"):
+    read = dict.fromkeys(("job_id", *_OPTIONAL, "n_tasks", *columns.jobs))
+    numbers = [name for name in ("headcount", "fte", "contract_hours") if name in present]
+    for name in numbers:
         check_numbers(frame, "jobs", name)
-    jobs = to_polars(frame.select(wanted).to_native())
-    numbers = [name for name in ("headcount", "contract_hours") if name in present]
+    jobs = to_polars(frame.select([name for name in read if name in present]).to_native())
     jobs = jobs.with_columns(
         pl.col("job_id").cast(pl.String),
-        pl.col("group").cast(pl.String).fill_null(NO_FAMILY),
         # Some engines return NaN instead of null.
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
     )
@@ -304,4 +362,17 @@ def _read_jobs(native: Any) -> pl.DataFrame:
             f"`job_id` of `jobs` must be unique, but {duplicates[0]!r} is repeated. Remove the duplicate rows."
         )
     check_amounts(jobs)
-    return jobs.with_row_index("job")
+    return jobs
+
+
+def _attach_people(jobs: pl.DataFrame, people: Any, columns: GroupColumns) -> pl.DataFrame:
+    """Replace the headcount and FTE with those of `people`, with a row per job and combination of people columns."""
+    if people is None:
+        return jobs
+    table = to_polars(people).with_columns(pl.col("job_id").cast(pl.String))
+    counts = [name for name in ("headcount", "fte") if name in table.columns]
+    # A sum with an unknown part is unknown.
+    totals = [pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).cast(pl.Float64) for name in counts]
+    people_of_jobs = table.group_by("job_id", *columns.people).agg(totals)
+    joined = jobs.drop(counts, strict=False).join(people_of_jobs, on="job_id", how="left")
+    return joined.sort("job_id", *columns.people, nulls_last=True)

@@ -22,14 +22,14 @@ __all__ = [
     "check_numbers",
     "check_states",
     "check_whole",
-    "checked_families",
+    "checked_groups",
     "checked_states",
     "checked_week",
     "is_number",
     "is_whole",
     "n_stated",
     "share_of",
-    "unknown_family_message",
+    "unknown_group_message",
 ]
 
 #: Number of tasks with documented hours. Imputed hours don't raise the coverage or the data grade.
@@ -160,29 +160,28 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
         warn(f"Tasks in other validation states are ignored: {listed}. Pass states=[...] to count them.")
 
 
-def checked_families(families: Any, present: Iterable[str]) -> list[str]:
-    """Return the job families as a list. Raise an error if a family is not in the data."""
+def checked_groups(families: Any, present: Iterable[str], noun: str = "job family") -> list[str]:
+    """Return the group names as a list. Raise an error if a group is not in the data."""
     if isinstance(families, str) or not isinstance(families, Iterable):
         raise ArgumentError(f"`families` must be a list of job families, or None for all, not {families!r}.")
     names, available = list(families), list(present)
     unknown = [name for name in names if name not in available]
     if unknown:
-        raise ArgumentError(
-            f"`families`: {'; '.join(unknown_family_message(str(name), available) for name in unknown)}."
-        )
+        listed = "; ".join(unknown_group_message(str(name), available, noun) for name in unknown)
+        raise ArgumentError(f"`families`: {listed}.")
     return names
 
 
-def unknown_family_message(text: str, families: list[str]) -> str:
-    """Format the message for an unknown job family, suggesting similar names or the first three families."""
-    by_fold = {family.casefold(): family for family in families}
+def unknown_group_message(text: str, groups: list[str], noun: str = "job family") -> str:
+    """Format the message for an unknown group, suggesting similar names or the first three groups."""
+    by_fold = {group.casefold(): group for group in groups}
     containing = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
     similar = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
     suggestions = [by_fold[fold] for fold in [*dict.fromkeys([*containing, *similar])][:5]]
     if suggestions:
-        return f"{text!r} is not a job family (did you mean {_one_of(suggestions)}?)"
-    more = f" and {len(families) - 3:,} more" if len(families) > 3 else ""
-    return f"{text!r} is not a job family (there are {', '.join(map(repr, families[:3])) or 'none'}{more})"
+        return f"{text!r} is not a {noun} (did you mean {_one_of(suggestions)}?)"
+    more = f" and {len(groups) - 3:,} more" if len(groups) > 3 else ""
+    return f"{text!r} is not a {noun} (there are {', '.join(map(repr, groups[:3])) or 'none'}{more})"
 
 
 def _one_of(values: Iterable[str]) -> str:

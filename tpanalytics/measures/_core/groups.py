@@ -15,12 +15,14 @@ from tpanalytics.schema import HIERARCHY, TaskProfiles, require, to_polars
 if TYPE_CHECKING:
     from tpanalytics.typing import By
 
-__all__ = ["ALL_JOBS", "BY_FAMILY", "Groups", "GroupColumns", "combine_groups", "group_columns", "missing_label", "noun"]
+__all__ = ["ALL_JOBS", "BY_FAMILY", "GroupColumns", "Groups", "group_columns", "label_groups", "missing_label", "noun"]
 
 #: Default grouping.
-BY_FAMILY = "group"
+BY_FAMILY = "job_family"
 #: Group label if all jobs are counted together.
 ALL_JOBS = "all jobs"
+#: Separator between the values of several group columns in a label.
+SEPARATOR = " · "
 #: Above this number of groups, results are hard to read and slow to draw.
 _MANY = 500
 #: Columns that results have in addition to the group, so a group column can't have the same name.
@@ -63,6 +65,16 @@ class Groups(NamedTuple):
     def noun(self) -> str:
         """Singular noun for a group, such as "job family"."""
         return noun(self.columns.by)
+
+    @property
+    def a_group(self) -> str:
+        """The noun with its article, such as "a job family"."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}" if self.columns.by else "the company"
+
+    @property
+    def a_group(self) -> str:
+        """The noun with its article, such as "a job family"."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}" if self.columns.by else "the company"
 
     def named(self, result: pl.DataFrame) -> pl.DataFrame:
         """Replace the ``group`` column of a result with the columns that define the groups."""
@@ -128,12 +140,35 @@ def missing_label(column: str) -> str:
 
 
 def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFrame, Groups]:
-    """Add the ``group`` label to rows that have the columns in `columns.by`, and return the sorted groups."""
+    """Add a ``group`` label to the rows, based on the columns in `columns.by`, and return the groups as well."""
     by = list(columns.by)
     if not by:
-        rows = rows.with_columns(group=pl.lit(ALL_JOBS))
-        return rows, Groups(columns, pl.DataFrame({"group": [ALL_JOBS]} if rows.height else {"group": []}, {"group": pl.String}))
-    table = rows.select(by).unique().sort(by, nulls_last=True)
-    texts = [pl.col(name).cast(pl.String).fill_null(missing_label(name)).alias(name) for name in by]
-    table = table.with_columns(group=pl.concat_str([pl.col(name) for name in by], separator=" · ", ignore_nulls=True), **{f"as text {name}": text for name, text in zip(by, texts, strict=True)})
-    return rows, Groups(columns, table)
+        all_jobs = pl.DataFrame({"group": [ALL_JOBS] * (rows.height > 0)}, schema={"group": pl.String})
+        return rows.with_columns(group=pl.lit(ALL_JOBS)), Groups(columns, all_jobs)
+    keys = [f"key of {name}" for name in by]
+    texts = [
+        pl.col(key).cast(pl.String).fill_null(missing_label(name)).alias(name)
+        for key, name in zip(keys, by, strict=True)
+    ]
+    table = (
+        rows.select(pl.col(name).alias(key) for key, name in zip(keys, by, strict=True))
+        .unique()
+        .sort(keys, nulls_last=True)
+        .with_columns(texts)
+        .with_columns(group=pl.concat_str(by, separator=SEPARATOR))
+    )
+    # Different values can have the same label, such as "(no country)" and a missing country.
+    repeated = pl.int_range(pl.len()).over("group")
+    table = table.with_columns(
+        group=pl.when(repeated > 0).then(pl.format("{} ({})", "group", repeated + 1)).otherwise("group")
+    )
+    if table.height > _MANY and columns.by != ("job_id",):
+        warn(f"`by` gives {table.height:,} groups ({noun(by)}). Results for more than {_MANY} groups are hard to read.")
+    labels = table.select("group", *(pl.col(key).alias(name) for key, name in zip(keys, by, strict=True)))
+    labelled = rows.join(labels, on=by, how="left", nulls_equal=True, maintain_order="left")
+    if "job_id" in by:
+        names = rows.select("job_id", job_name=pl.coalesce("job_name", "job_id") if "job_name" in rows.columns else "job_id")
+        table = table.join(names.unique("job_id"), on="job_id", how="left", maintain_order="left")
+        position = by.index("job_id") + 1
+        by = [*by[:position], "job_name", *by[position:]]
+    return labelled, Groups(columns, table.select("group", *by))

@@ -8,21 +8,22 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks, columns_of_jobs, known_sum, n_stated
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_headcount
+from tpanalytics.measures._core.staff import STAFF, with_staff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = [
-    "FamilySums",
+    "GroupSums",
     "LevelSums",
     "attach_level_set_values",
     "attach_staffing",
-    "families_as_jobs",
-    "family_sums",
+    "groups_as_jobs",
+    "group_sums",
     "jobs_with_hours",
     "level_sums",
     "undocumented_hours_expressions",
@@ -43,7 +44,7 @@ def attach_staffing(
     return cells.join(people, on="job", maintain_order="left").filter(pl.col("staff").is_not_null())
 
 
-def families_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
+def groups_as_jobs(cells: pl.DataFrame) -> pl.DataFrame:
     """Treat each family as a single job with one person and no contract hours, for when only sums matter."""
     return cells.with_columns(job="group", staff=1.0, week=pl.lit(None, dtype=pl.Float64))
 
@@ -133,7 +134,7 @@ def _bit(levels: list[str]) -> pl.Expr:
     return pl.col("level").replace_strict(bits, default=0, return_dtype=pl.Int64)
 
 
-class FamilySums(NamedTuple):
+class GroupSums(NamedTuple):
     """Family sums, for use with any weights."""
 
     #: ``job_family, jobs, tasks``. Counts are null if there are none.
@@ -148,22 +149,23 @@ class FamilySums(NamedTuple):
 
 
 @cached
-def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: bool, week: float | None) -> FamilySums:
+def group_sums(
+    profiles: TaskProfiles, *, by: By, states: Sequence[str], weight: str, week: float | None
+) -> GroupSums:
     """Return the sums needed for an exposure index and its bounds, using `week` if contract hours are missing."""
     # Individual jobs are only needed for headcounts and for undocumented contract hours.
-    per_job = by_headcount or week is not None or "contract_hours" in columns_of_jobs(profiles)
-    reduced = aggregate_tasks(profiles, states, per="job" if per_job else "family")
-    if by_headcount:
-        check_headcount(reduced.jobs.columns)
-    cells = families_as_jobs(reduced.cells)
+    staffed = weight in STAFF
+    per_job = staffed or week is not None or "contract_hours" in columns_of_jobs(profiles)
+    reduced = with_staff(aggregate_tasks(profiles, states, by=by, per="job" if per_job else "group"), weight)
+    cells = groups_as_jobs(reduced.cells)
     if per_job:
-        cells = attach_staffing(reduced.jobs, reduced.cells, by_headcount=by_headcount, contract_hours=week)
+        cells = attach_staffing(reduced.jobs, reduced.cells, by_headcount=staffed, contract_hours=week)
     jobs = reduced.jobs.group_by("group").agg(jobs=pl.len())
     tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum())
     by_level = reduced.cells.group_by("level", maintain_order=True).agg(
         pl.col("n", "n_known", "hours", "imputed", "n_imputed").sum()
     )
-    return FamilySums(
+    return GroupSums(
         jobs.join(tasks, on="group", how="left"),
         level_sums(cells, "group"),
         per_job,
@@ -172,7 +174,7 @@ def family_sums(profiles: TaskProfiles, *, states: Sequence[str], by_headcount: 
     )
 
 
-def jobs_with_hours(profiles: TaskProfiles, sums: FamilySums, levels: list[str]) -> pl.DataFrame:
+def jobs_with_hours(profiles: TaskProfiles, sums: GroupSums, levels: list[str]) -> pl.DataFrame:
     """Return ``jobs_weighed``, the number of jobs with hours at any of these levels, for each family."""
     key = tuple(levels)
     if key not in sums.jobs_with_hours:

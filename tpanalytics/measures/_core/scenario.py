@@ -9,9 +9,9 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, n_stated
-from tpanalytics.measures._core.checks import check_headcount, checked_week, is_number
+from tpanalytics.measures._core.checks import checked_week, is_number
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
-from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = [
-    "BY_FAMILY",
     "CAPACITY_NOTE",
     "FULL_TIME_WEEK",
     "MISSING_DATA_NOTE",
@@ -31,7 +30,6 @@ __all__ = [
     "checked_freed",
     "checked_share",
     "freed_per_job",
-    "needs_headcount",
     "needs_week",
     "staffed_meaning",
     "times_headcount",
@@ -115,15 +113,6 @@ def assumed(levels: Mapping[str, Span]) -> str:
     return "Assumed, not measured: share of task time freed " + ", ".join(
         f"{level} {span}" for level, span in levels.items()
     )
-
-
-#: Sort order for scenario results: job families by name, with "(no family)" last.
-BY_FAMILY: tuple[Any, ...] = (pl.col("group") == NO_FAMILY, "group")
-
-
-def needs_headcount(jobs: pl.DataFrame) -> None:
-    """Raise an error if the jobs have no headcount column."""
-    check_headcount(jobs.columns, "capacity without adoption and realisation for one person per job")
 
 
 def needs_week(per_job: pl.DataFrame) -> None:

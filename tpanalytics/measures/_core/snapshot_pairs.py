@@ -131,4 +131,4 @@ def _cells(tasks: IdentifiedTasks, resolved: pl.DataFrame, counted: list[str]) -
         .join(tasks.jobs.select("job", "group"), on="job", how="left")
         .sort("job", "level")
     )
-    return TaskCounts(tasks.jobs, cells, states_of_rows(resolved), counted)
+    return TaskCounts(tasks.jobs, cells, states_of_rows(resolved), counted, tasks.groups)

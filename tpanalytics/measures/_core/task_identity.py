@@ -12,29 +12,34 @@ The result doesn't depend on row order. `impact`, `exposure` and `coverage` coun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import narwhals as nw
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import (
+    Inputs,
     TaskCounts,
     check_hours,
     check_states,
     checked_states,
+    group_jobs,
     known_sum,
     of_jobs,
     read_inputs,
     sum_tasks,
 )
 from tpanalytics.measures._core.checks import check_choice
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, require
 from tpanalytics.typing import SameTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.measures._core.groups import Groups
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = [
     "DIGITS",
@@ -70,6 +75,7 @@ class IdentifiedTasks(NamedTuple):
     #: hours, ``hours`` (total per week, or null if there are none), ``longest`` (hours of the longest row), ``imputed``
     #: hours, ``n_imputed`` rows with imputed hours and ``n_validated`` rows.
     rows: pl.DataFrame
+    groups: Groups
 
 
 class TaskMatrix(NamedTuple):
@@ -87,13 +93,13 @@ class TaskMatrix(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def read_identified(profiles: TaskProfiles, same_task: SameTask) -> tuple[pl.DataFrame, Any]:
-    """Return the jobs and tasks from `aggregate.read_inputs`, with the task identity in the ``name`` column."""
+def read_identified(profiles: TaskProfiles, same_task: SameTask, by: By = BY_FAMILY) -> Inputs:
+    """Return the result of `read_inputs`, with the identity of each task in the ``name`` column."""
     check_choice("same_task", same_task, SameTask)
-    jobs, tasks = read_inputs(profiles)
+    inputs = read_inputs(profiles, by)
     require(profiles.tasks, "task_id", "task", name="tasks")
     text = nw.col("task").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-    return jobs, tasks.with_columns(name=nw.col("task_id") if same_task == "id" else text)
+    return inputs._replace(tasks=inputs.tasks.with_columns(name=nw.col("task_id") if same_task == "id" else text))
 
 
 def has_no_identity() -> pl.Expr:
@@ -102,15 +108,21 @@ def has_no_identity() -> pl.Expr:
 
 
 def aggregate_by_identity(
-    profiles: TaskProfiles, states: Sequence[str] = COUNTED_STATES, *, same_task: SameTask = "id"
+    profiles: TaskProfiles,
+    states: Sequence[str] = COUNTED_STATES,
+    *,
+    same_task: SameTask = "id",
+    by: By = BY_FAMILY,
 ) -> IdentifiedTasks:
     """Count tasks and sum hours by task identity, job and level in a single pass."""
     states = checked_states(states)
-    jobs, tasks = read_identified(profiles, same_task)
-    sums = sum_tasks(tasks, "name", "job_id", "level", "state", task="task")
+    _, tasks, columns = inputs = read_identified(profiles, same_task, by)
+    sums = sum_tasks(tasks, "name", "job_id", *columns.tasks, "level", "state", task="task")
     check_hours(tasks, sums)
     check_states(sums, states)
-    counted = of_jobs(sums.filter(pl.col("state").is_in(states)), jobs)
+    counted = sums.filter(pl.col("state").is_in(states))
+    jobs, groups = group_jobs(inputs.jobs, columns, counted)
+    counted = of_jobs(counted, jobs, columns)
     keys = counted.group_by("name").agg(pl.col("task").min()).sort("name").with_row_index("key")
     rows = (
         counted.join(keys.select("name", "key"), on="name", nulls_equal=True)
@@ -126,7 +138,7 @@ def aggregate_by_identity(
             n_validated=pl.col("n").filter(pl.col("state") == "validated").sum(),
         )
     )
-    return IdentifiedTasks(jobs.drop("n_tasks", strict=False), keys, rows)
+    return IdentifiedTasks(jobs.drop("n_tasks", strict=False), keys, rows, groups)
 
 
 _COUNTS = ("n", "n_known", "n_imputed", "n_validated")
@@ -201,11 +213,13 @@ def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
 
 
-def task_matrix(profiles: TaskProfiles, states: Sequence[str], same_task: SameTask) -> TaskMatrix:
+def task_matrix(
+    profiles: TaskProfiles, states: Sequence[str], same_task: SameTask, *, by: By = BY_FAMILY
+) -> TaskMatrix:
     """Return one row per task and job, omitting tasks without an identity."""
-    tasks = aggregate_by_identity(profiles, states, same_task=same_task)
+    tasks = aggregate_by_identity(profiles, states, same_task=same_task, by=by)
     resolved = resolve_repeats(tasks)
-    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), list(states))
+    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), list(states), tasks.groups)
     keys = tasks.keys.filter(~has_no_identity())
     rows = resolved.filter("named")
     levels = tasks.rows.join(keys, on="key", how="semi").select("key", "level").unique().sort("key", "level")

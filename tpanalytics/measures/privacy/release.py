@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import checked_families
+from tpanalytics.measures._core.checks import checked_groups
 from tpanalytics.measures.privacy.suppress import suppress
 
 if TYPE_CHECKING:
@@ -53,6 +53,6 @@ def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.
     """Select the rows for the given job families, or all rows if None."""
     if families is None:
         return result
-    if not (names := checked_families(families, result.get_column("group").unique(maintain_order=True))):
+    if not (names := checked_groups(families, result.get_column("group").unique(maintain_order=True))):
         raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
     return result.filter(pl.col("group").is_in(names))
