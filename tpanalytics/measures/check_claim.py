@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import By
-    from tpanalytics.typing import ClaimMeasure, Verdict
+    from tpanalytics.typing import By, ClaimMeasure, Verdict
 
 __all__ = ["Claim", "check_claim", "parse_claim"]
 

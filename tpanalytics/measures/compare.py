@@ -15,8 +15,9 @@ from tpanalytics.measures._core.change_notes import (
     pull_warnings,
 )
 from tpanalytics.measures._core.decomposition import missing_difference_reason
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade
-from tpanalytics.measures._core.snapshot_pairs import families_last, match_tasks
+from tpanalytics.measures._core.snapshot_pairs import match_tasks, total_last
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.snapshot_pairs import Pair
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import SameTask
+    from tpanalytics.typing import By, SameTask
 
 __all__ = ["TERMS", "compare"]
 
@@ -38,6 +39,7 @@ def compare(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     level: str = "H1",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
@@ -127,20 +129,21 @@ def compare(
     """
     if not isinstance(level, str) or not level or level == NOT_ASSESSED:
         raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
-    pair = match_tasks(before, after, states, same_task=same_task, level=level)
+    pair = match_tasks(before, after, states, by=by, same_task=same_task, level=level)
     if pair.levels and level not in {*LEVELS, *pair.levels}:
         raise ArgumentError(
             f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}."
         )
-    families = _by_family(pair, level)
-    total = families.select(
+    groups = _by_group(pair, level)
+    total = groups.select(
         pl.lit("all").alias("scope"),
         pl.lit(None, dtype=pl.String).alias("group"),
-        *(pl.col(name).sum() for name in families.columns if name not in ("scope", "group")),
+        *(pl.col(name).sum() for name in groups.columns if name not in ("scope", "group")),
     )
-    result = _figures(pl.concat([families, total.head(min(families.height, 1))]), level)
+    parts = [groups] if pair.groups.columns.by else []
+    result = _figures(pl.concat([*parts, total.head(min(groups.height, 1))]), level)
     return attach_metadata(
-        result.sort(families_last()),
+        pair.groups.named(result.sort(total_last(pair.groups))),
         meaning_of_both(
             pair.before,
             pair.after,
@@ -152,7 +155,7 @@ def compare(
                 f"Tasks are matched by job and {'id' if same_task == 'id' else 'text'}.",
                 "Newly measured hours reflect hours or levels missing in one snapshot, not changes in the work.",
                 "Missing hours are excluded, not counted as zero.",
-                "Jobs in both snapshots are counted in their family of the later one.",
+                f"Jobs in both snapshots are counted in their {pair.groups.noun} of the later one.",
                 "Tasks that were rejected in the meantime count as removed.",
             ),
             warnings=(*pull_warnings(before, after), *match_warnings(pair)),
@@ -160,7 +163,7 @@ def compare(
     )
 
 
-def _by_family(pair: Pair, level: str) -> pl.DataFrame:
+def _by_group(pair: Pair, level: str) -> pl.DataFrame:
     """Return the sums for each family, from which the totals are computed."""
     in_before, in_after, named = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null(), pl.col("named")
     both, added, removed = in_before & in_after & named, in_after & ~in_before & named, in_before & ~in_after & named
@@ -208,7 +211,7 @@ def _by_family(pair: Pair, level: str) -> pl.DataFrame:
     ):
         table = table.join(part, on="group", how="left")
     return (
-        table.select(pl.lit("family").alias("scope"), pl.all().fill_null(0))
+        table.select(pl.lit("group").alias("scope"), pl.all().fill_null(0))
         .with_columns(moved=pl.col("moved_in") - pl.col("moved_out"))
         .drop("moved_in", "moved_out")
     )

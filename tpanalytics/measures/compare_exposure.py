@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,7 +14,6 @@ from tpanalytics.measures._core.change_notes import (
     pull_warnings,
     weight_warnings,
 )
-from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.decomposition import (
     EXCLUDED_NOTE,
     INDEX_DIFFERENCE,
@@ -22,8 +21,9 @@ from tpanalytics.measures._core.decomposition import (
     only_weighted_levels,
     weighted_sums,
 )
+from tpanalytics.measures._core.groups import BY_FAMILY, groups_of_both
 from tpanalytics.measures._core.metadata import attach_metadata
-from tpanalytics.measures._core.snapshot_pairs import families_last, jobs_of
+from tpanalytics.measures._core.snapshot_pairs import jobs_of, one_job_per_group
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 
@@ -32,11 +32,9 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
-__all__ = ["Part", "compare_exposure"]
-
-#: Ways to break down the change in exposure.
-Part = Literal["family", "job"]
+__all__ = ["compare_exposure"]
 
 
 @cached
@@ -44,7 +42,7 @@ def compare_exposure(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
-    by: Part = "family",
+    by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     states: Sequence[str] = COUNTED_STATES,
 ) -> pl.DataFrame:
@@ -129,31 +127,31 @@ def compare_exposure(
     >>> change.filter(scope="all").select(pl.col("exposure_before", "within", "mix", "exposure_after").round(3)).row(0)
     (0.545, 0.02, -0.001, 0.564)
     """
-    check_choice("by", by, Part)
     level_weights = checked_weights(level_weights)
-    first, second = aggregate_tasks(before, states), aggregate_tasks(after, states)
+    first, second = (
+        reduced._replace(jobs=one_job_per_group(reduced.jobs, reduced.groups))
+        for reduced in (aggregate_tasks(before, states, by=by), aggregate_tasks(after, states, by=by))
+    )
+    groups = groups_of_both(first.groups, second.groups)
     jobs = jobs_of(first.jobs, second.jobs)
-    part = "job_id" if by == "job" else "group"
-    sums = [_sums(reduced, jobs, level_weights, part, side) for reduced, side in ((first, "before"), (second, "after"))]
-    both = sums[0].join(sums[1], on=part, how="full", coalesce=True)
-    if by == "job":
-        names = _names(first.jobs, second.jobs)
-        both = jobs.select("group", "job_id").join(names, on="job_id").join(both, on="job_id")
-    order = families_last(*(["job_id"] if by == "job" else []))
-    result = decompose(both.with_columns(scope=pl.lit(by)).sort(order).drop("scope"), by)
+    sums = [_sums(reduced, jobs, level_weights, side) for reduced, side in ((first, "before"), (second, "after"))]
+    both = sums[0].join(sums[1], on="group", how="full", coalesce=True)
+    result = decompose(both.sort(groups.order), "group")
+    if not groups.columns.by:
+        result = result.filter(scope="all")
     return attach_metadata(
-        result,
+        groups.named(result),
         meaning_of_both(
             only_weighted_levels(first, level_weights),
             only_weighted_levels(second, level_weights),
             measure="compare_exposure",
-            value=f"contribution of each {by} to the change in the exposure index of the company",
+            value=f"contribution of each {groups.noun} to the change in the exposure index of the company",
             **INDEX_DIFFERENCE,
             level_weights=level_weights,
             policy=(
                 EXCLUDED_NOTE,
-                f"A {by} without an index in one snapshot counts as entry or exit. See its reason.",
-                "Jobs in both snapshots are counted in their family of the later one.",
+                f"{groups.a_group.capitalize()} without an index in one snapshot counts as entry or exit. See its reason.",
+                f"Jobs in both snapshots are counted in their {groups.noun} of the later one.",
             ),
             warnings=(
                 *pull_warnings(before, after),
@@ -165,24 +163,13 @@ def compare_exposure(
 
 
 def _sums(
-    reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], part: str, side: str
+    reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], side: str
 ) -> pl.DataFrame:
     """Compute a snapshot's sums by family or job."""
     families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "group"), on="job_id", how="left")
     cells = reduced.cells.drop("group").join(families, on="job", how="left", maintain_order="left")
     sums = (
-        families.group_by(part).agg(jobs=pl.len()).join(weighted_sums(cells, level_weights, part), on=part, how="left")
+        families.group_by("group").agg(jobs=pl.len()).join(weighted_sums(cells, level_weights, "group"), on="group", how="left")
     )
-    return sums.rename({name: f"{name}_{side}" for name in sums.columns if name != part})
+    return sums.rename({name: f"{name}_{side}" for name in sums.columns if name != "group"})
 
-
-def _names(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    names = [
-        frame.select("job_id", job_name=pl.col("job_name") if "job_name" in frame.columns else pl.lit(None, pl.String))
-        for frame in (after, before)
-    ]
-    return (
-        names[0]
-        .join(names[1], on="job_id", how="full", coalesce=True)
-        .select("job_id", job_name=pl.coalesce("job_name", "job_name_right", "job_id"))
-    )

@@ -17,8 +17,9 @@ from tpanalytics.schema import COUNTED_STATES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.measures._core.task_identity import TaskMatrix
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import SameTask
+    from tpanalytics.typing import By, SameTask
 
 __all__ = ["concentration", "concentration_curve"]
 

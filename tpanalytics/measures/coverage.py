@@ -10,8 +10,8 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import (
     aggregate_jobs,
     aggregate_tasks,
-    n_stated,
     group_jobs,
+    n_stated,
     of_jobs,
     per_job,
     read_inputs,

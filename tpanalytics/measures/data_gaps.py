@@ -10,6 +10,7 @@ from tpanalytics.measures._core.aggregate import aggregate_tasks
 from tpanalytics.measures._core.bounds import assumed_week_note, extreme_indices, known_hours, open_hours
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole, checked_week
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped, weight_of
@@ -24,7 +25,7 @@ __all__ = ["data_gaps"]
 
 #: Round to this many decimals before sorting, so floating-point errors don't affect the order.
 _DIGITS = 9
-_COLUMNS = ("job_id", "job_name", "group", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
+_COLUMNS = ("job_id", "job_name", "job_family", "kind", "tasks_to_ask", "hours_at_issue", "narrowing", "cumulative")
 
 
 @cached
@@ -119,7 +120,7 @@ def data_gaps(
         )
         .with_columns(cumulative=pl.col("narrowing").cum_sum())
     )
-    result = table.select(*_COLUMNS, room=pl.lit("bounds" if bounded else "share of tasks")).head(top)
+    result = table.rename({"group": BY_FAMILY}).select(*_COLUMNS, room=pl.lit("bounds" if bounded else "share of tasks")).head(top)
     unweighted = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
     known = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return attach_metadata(

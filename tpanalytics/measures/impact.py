@@ -10,7 +10,7 @@ from tpanalytics.measures._core.aggregate import aggregate_tasks, columns_of_job
 from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.level_sums import attach_staffing, families_as_jobs
+from tpanalytics.measures._core.level_sums import attach_staffing, groups_as_jobs
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff, without_staff_note
 from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
@@ -170,7 +170,7 @@ def _sums(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight) -> pl.DataFra
 def _bounds(jobs: pl.DataFrame, cells: pl.DataFrame, weight: Weight, *, by_job: bool) -> pl.DataFrame:
     if by_job:
         return share_bounds(attach_staffing(jobs, cells, by_headcount=weight in STAFF))
-    cells = families_as_jobs(cells)
+    cells = groups_as_jobs(cells)
     if weight == "tasks":  # treat every task as one known hour
         cells = cells.with_columns(hours=pl.col("n").cast(pl.Float64), n_known="n")
     return share_bounds(cells)

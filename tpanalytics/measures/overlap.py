@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import families_in_order, known_sum, share_of
+from tpanalytics.measures._core.aggregate import known_sum, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import By
-    from tpanalytics.typing import SameTask
+    from tpanalytics.typing import By, SameTask
 
 __all__ = ["order_by_similarity", "overlap"]
 
@@ -172,13 +171,13 @@ def _groups(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
         .join(rest, on="job", how="left")
         .join(jobs.select("job", "group"), on="job", how="left")
         .sort("job")
-        .number_by("group", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(pl.col("rest").sum(), no_week=pl.col("rest").null_count())
     )
     groups = matrix.reduced.groups.table.select("group").with_row_index("number")
     sums = (
         _by_task(matrix, groups)
-        .number_by("number", maintain_order=True)
+        .group_by("number", maintain_order=True)
         .agg(tasks=pl.len(), hours=pl.col("hours").sum(), squares=(pl.col("share") ** 2).sum())
     )
     return (
@@ -196,7 +195,7 @@ def _by_task(matrix: TaskMatrix, groups: pl.DataFrame) -> pl.DataFrame:
     return (
         matrix.rows.select("key", "job", "hours")
         .join(jobs.select("job", "number"), on="job", how="left", maintain_order="left")
-        .number_by("number", "key", maintain_order=True)
+        .group_by("number", "key", maintain_order=True)
         .agg(hours=known_sum("hours"))
         .sort("number", "key")
         .with_columns(share=share_of(pl.col("hours"), pl.col("hours").sum().over("number")))
@@ -216,7 +215,7 @@ def _shared_with(by_task: pl.DataFrame, number: int) -> pl.DataFrame:
             how="inner",
             maintain_order="left",
         )
-        .number_by("number_b", maintain_order=True)
+        .group_by("number_b", maintain_order=True)
         .agg(
             tasks_shared=pl.len(),
             shared_without_hours=(~in_both).sum(),

@@ -10,12 +10,12 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.schema import HIERARCHY, TaskProfiles, require, to_polars
+from tpanalytics.schema import HIERARCHY, TaskProfiles, require
 
 if TYPE_CHECKING:
     from tpanalytics.typing import By
 
-__all__ = ["ALL_JOBS", "BY_FAMILY", "GroupColumns", "Groups", "group_columns", "label_groups", "missing_label", "noun"]
+__all__ = ["ALL_JOBS", "BY_FAMILY", "GroupColumns", "Groups", "group_columns", "groups_of_both", "label_groups", "missing_label", "noun"]
 
 #: Default grouping.
 BY_FAMILY = "job_family"
@@ -65,11 +65,6 @@ class Groups(NamedTuple):
     def noun(self) -> str:
         """Singular noun for a group, such as "job family"."""
         return noun(self.columns.by)
-
-    @property
-    def a_group(self) -> str:
-        """The noun with its article, such as "a job family"."""
-        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}" if self.columns.by else "the company"
 
     @property
     def a_group(self) -> str:
@@ -150,13 +145,9 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
         pl.col(key).cast(pl.String).fill_null(missing_label(name)).alias(name)
         for key, name in zip(keys, by, strict=True)
     ]
-    table = (
-        rows.select(pl.col(name).alias(key) for key, name in zip(keys, by, strict=True))
-        .unique()
-        .sort(keys, nulls_last=True)
-        .with_columns(texts)
-        .with_columns(group=pl.concat_str(by, separator=SEPARATOR))
-    )
+    values = rows.select(pl.col(name).alias(key) for key, name in zip(keys, by, strict=True)).unique()
+    table = values.with_columns(texts).with_columns(group=pl.concat_str(by, separator=SEPARATOR))
+    table = _sorted(table, by)
     # Different values can have the same label, such as "(no country)" and a missing country.
     repeated = pl.int_range(pl.len()).over("group")
     table = table.with_columns(
@@ -172,3 +163,23 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
         position = by.index("job_id") + 1
         by = [*by[:position], "job_name", *by[position:]]
     return labelled, Groups(columns, table.select("group", *by))
+
+
+def _sorted(table: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Sort groups by their columns: by number if all values are numbers, else by text. Missing values come last."""
+    keys: list[pl.Expr] = []
+    for name in by:
+        missing, text = pl.col(name) == missing_label(name), table.get_column(name)
+        numbers = text.filter(text != missing_label(name)).cast(pl.Float64, strict=False)
+        keys.append(missing)
+        if numbers.len() and not numbers.null_count():
+            keys.append(pl.col(name).cast(pl.Float64, strict=False))
+        keys.append(pl.col(name))
+    return table.sort(keys)
+
+
+def groups_of_both(before: Groups, after: Groups) -> Groups:
+    """Return the groups that are in either of two snapshots."""
+    table = pl.concat([after.table, before.table], how="diagonal").unique("group", keep="first", maintain_order=True)
+    by = list(after.columns.by)
+    return Groups(after.columns, _sorted(table, by) if by else table)

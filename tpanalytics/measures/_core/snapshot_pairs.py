@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import TaskCounts, checked_states, known_sum
+from tpanalytics.measures._core.groups import BY_FAMILY, groups_of_both
 from tpanalytics.measures._core.task_identity import (
     aggregate_by_identity,
     has_no_identity,
     resolve_repeats,
     states_of_rows,
 )
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.measures._core.groups import Groups
     from tpanalytics.measures._core.task_identity import IdentifiedTasks
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import SameTask
+    from tpanalytics.typing import By, SameTask
 
-__all__ = ["Pair", "families_last", "jobs_of", "match_tasks"]
+__all__ = ["Pair", "jobs_of", "match_tasks", "one_job_per_group", "total_last"]
 
 
 class Pair(NamedTuple):
@@ -44,6 +46,8 @@ class Pair(NamedTuple):
     levels: list[str]
     #: Whether tasks are matched by id or by text.
     same_task: SameTask
+    #: Groups in either snapshot.
+    groups: Groups
 
 
 def match_tasks(
@@ -51,12 +55,16 @@ def match_tasks(
     after: TaskProfiles,
     states: Sequence[str] = COUNTED_STATES,
     *,
+    by: By = BY_FAMILY,
     same_task: SameTask = "id",
     level: str = "",
 ) -> Pair:
     """Match tasks between two snapshots by job and identity, storing the hours at `level` in a separate column."""
     counted = checked_states(states)
-    sides = [aggregate_by_identity(profiles, counted, same_task=same_task) for profiles in (before, after)]
+    sides = [
+        _one_job_per_group(aggregate_by_identity(profiles, counted, same_task=same_task, by=by))
+        for profiles in (before, after)
+    ]
     resolved = [resolve_repeats(side) for side in sides]
     rows = [_one_per_name(*side, level) for side in zip(sides, resolved, strict=True)]
     facts = [name for name in rows[0].columns if name not in ("job_id", "name")]
@@ -75,7 +83,19 @@ def match_tasks(
     )
     first, second = (_cells(side, combined, counted) for side, combined in zip(sides, resolved, strict=True))
     levels = level_order(level for side in sides for level in side.rows.get_column("level").unique())
-    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task)
+    groups = groups_of_both(first.groups, second.groups)
+    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task, groups)
+
+
+def one_job_per_group(jobs: pl.DataFrame, groups: Groups) -> pl.DataFrame:
+    """Give a job that is in several groups a different id in each of them, so that it is matched within the group."""
+    if not groups.columns.overlap:
+        return jobs
+    return jobs.with_columns(job_id=pl.concat_str("job_id", "group", separator="\0"))
+
+
+def _one_job_per_group(tasks: IdentifiedTasks) -> IdentifiedTasks:
+    return tasks._replace(jobs=one_job_per_group(tasks.jobs, tasks.groups))
 
 
 def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -92,9 +112,9 @@ def jobs_of(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def families_last(*more: str) -> list[pl.Expr | str]:
-    """Return sort keys that place job families first, by name, then ``(no family)``, then the total."""
-    return [pl.col("scope") == "all", pl.col("group") == NO_FAMILY, "group", *more]
+def total_last(groups: Groups) -> list[pl.Expr]:
+    """Return sort keys that place the groups first and the total last."""
+    return [pl.col("scope") == "all", groups.order]
 
 
 def _one_per_name(tasks: IdentifiedTasks, resolved: pl.DataFrame, level: str) -> pl.DataFrame:
