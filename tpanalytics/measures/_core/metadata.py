@@ -64,6 +64,8 @@ class Meaning:
         Description of the main figure.
     unit
         Unit of the main figure, such as ``"hours per week"`` or ``"share, 0 to 1"``.
+    by
+        The columns that define the groups. Empty if all jobs are counted together.
     numerator, denominator
         Descriptions of the numerator and denominator. Empty if the figure is not a ratio.
     basis
@@ -95,6 +97,7 @@ class Meaning:
     value: str
     unit: str
     basis: str
+    by: tuple[str, ...] = ()
     numerator: str = ""
     denominator: str = ""
     states: tuple[str, ...] = ()
@@ -223,7 +226,8 @@ def meaning_of(
         note = f"{share_imputed:.1%} of the hours are imputed ({plural(round(n_imputed), 'task')})."
         warnings = (note, *warnings)
     return Meaning(
-        jobs=jobs.height,
+        by=reduced.groups.columns.by,
+        jobs=jobs.get_column("job_id").n_unique() if reduced.groups.columns.overlap else jobs.height,
         tasks=int(n),
         states=tuple(reduced.counted),
         coverage=coverage,

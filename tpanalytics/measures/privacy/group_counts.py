@@ -9,12 +9,14 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.typing import By
 
 __all__ = [
     "below_threshold",
@@ -59,16 +61,20 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 
 @cached
-def group_counts(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def group_counts(
+    profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
     """Count the jobs and people behind each family's figures."""
-    return _count_by_family(members(profiles, states))
+    return _count_by_family(members(profiles, states, by))
 
 
-def counts_of(profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str]) -> pl.DataFrame | None:
+def counts_of(
+    profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str], by: By = BY_FAMILY
+) -> pl.DataFrame | None:
     """Return the group counts for `profiles`. Existing counts and None are returned unchanged."""
     if not isinstance(profiles, TaskProfiles):
         return profiles
-    return group_counts(profiles, states=states)
+    return group_counts(profiles, by=by, states=states)
 
 
 @cached
@@ -158,9 +164,9 @@ def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
 
 @cached
-def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
+def members(profiles: TaskProfiles, states: Sequence[str], by: By = BY_FAMILY) -> pl.DataFrame:
     """Return each job's family, headcount and subsets."""
-    jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by_level=False, checked=True)))
+    jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by=by, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0
     return jobs.select(
         "job_id",
@@ -174,12 +180,11 @@ def members(profiles: TaskProfiles, states: Sequence[str]) -> pl.DataFrame:
 
 
 def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add a headcount column to the jobs: 1 if each job represents an employee, or null if it is missing."""
+    """Add a headcount column to the jobs (FTE where the number of people is unknown): 1 if each job represents an employee, or null if it is missing."""
     if (profiles.manifest.get("source") or {}).get("kind") == "employees":
         return jobs.with_columns(headcount=pl.lit(1.0))
-    if "headcount" not in jobs.columns:
-        return jobs.with_columns(headcount=pl.lit(None, dtype=pl.Float64))
-    return jobs
+    counts = [name for name in ("headcount", "fte") if name in jobs.columns]
+    return jobs.with_columns(headcount=pl.coalesce(counts) if counts else pl.lit(None, dtype=pl.Float64))
 
 
 def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:

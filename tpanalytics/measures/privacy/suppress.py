@@ -10,6 +10,8 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import (
@@ -25,12 +27,13 @@ from tpanalytics.measures.privacy.group_counts import (
     per_member_counts,
 )
 from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, suppression_note
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, TaskProfiles, require
+from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
+from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = [
     "apply_change_policy",
@@ -129,8 +132,19 @@ def suppress(
     >>> shown.filter(reason="SUPPRESSED").select("job_family", "jobs", "hours").rows()
     [('Field Service and Installation', 14, None), ('(no family)', 7, None)]
     """
-    limits = check_privacy(privacy) or OFF
     _check_frame("result", result)
+    limits, labelled = check_privacy(privacy) or OFF, with_labels(result)
+    return without_labels(_suppress(labelled, profiles, before, released, limits, keys), result)
+
+
+def _suppress(
+    result: pl.DataFrame,
+    profiles: TaskProfiles | None,
+    before: TaskProfiles | None,
+    released: pl.DataFrame | tuple[pl.DataFrame, TaskProfiles] | None,
+    limits: Privacy,
+    keys: Sequence[str],
+) -> pl.DataFrame:
     if isinstance(keys, str) or not isinstance(keys, Iterable):
         raise ArgumentError(f"`keys` must be a list of column names, not {keys!r}.")
     if profiles is not None:
@@ -160,7 +174,7 @@ def suppress(
 def _check_frame(name: str, frame: Any) -> None:
     if not isinstance(frame, pl.DataFrame):
         raise SchemaError(f"`{name}` must be a Polars DataFrame returned by a measure, not {type(frame).__name__}.")
-    for column, types in {"group": (pl.String, pl.Categorical, pl.Enum), "reason": (pl.String, pl.Null)}.items():
+    for column, types in {BY_FAMILY: (pl.String, pl.Categorical, pl.Enum), "reason": (pl.String, pl.Null)}.items():
         if (
             column in frame.columns
             and frame.schema[column] not in types
@@ -200,6 +214,7 @@ def _suppress_difference(
         )
     earlier, earlier_profiles = pair
     _check_frame("released", earlier)
+    earlier = with_labels(earlier)
     require(earlier, "group", name="released")
     if earlier_profiles is None:
         differing = count_differences(result, earlier)
@@ -282,7 +297,7 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
         all_suppressed = parts.height > shown.height == 0
     else:
         shown = apply_change_policy(parts.drop("scope"), before, after, states=states, privacy=privacy)
-        shown, all_suppressed = shown.with_columns(scope=pl.lit("family")), are_all_suppressed(shown)
+        shown, all_suppressed = shown.with_columns(scope=pl.lit("group")), are_all_suppressed(shown)
     rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
 
@@ -370,7 +385,7 @@ def _suppress_groups(
         return _with_meaning(
             result.clone(), meaning and replace(meaning, policy=(*meaning.policy, _NOTHING_SUPPRESSED))
         )
-    counts = counts_of(profiles, states_of(original))
+    counts = counts_of(profiles, states_of(original), by_of(original))
     cells = _cells(result, keys, counts)
     staffed = staffed or _by_headcount(original)
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
@@ -400,7 +415,7 @@ def _hide_suppressed(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame)
         cells.with_columns(all_suppressed=is_all_suppressed)
         .sort(
             "all_suppressed",
-            pl.when("all_suppressed").then(pl.col("group") == NO_FAMILY),
+            pl.when("all_suppressed").then(pl.col("group").str.starts_with("(no ")),
             pl.when("all_suppressed").then("group"),
             "row",
         )

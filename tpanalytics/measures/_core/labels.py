@@ -1,0 +1,40 @@
+"""Results with one label per group instead of the columns that define the groups."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tpanalytics.measures._core.groups import ALL_JOBS, BY_FAMILY, SEPARATOR
+from tpanalytics.measures._core.metadata import attach_metadata, get_metadata
+
+__all__ = ["by_of", "with_labels", "without_labels"]
+
+
+def by_of(result: pl.DataFrame) -> tuple[str, ...]:
+    """Return the columns that define the groups of a result. Without metadata, they are assumed to be job families."""
+    meaning = get_metadata(result)
+    return (BY_FAMILY,) if meaning is None else meaning.by
+
+
+def with_labels(result: pl.DataFrame) -> pl.DataFrame:
+    """Replace the columns that define the groups with a ``group`` label."""
+    by = by_of(result)
+    missing = [name for name in by if name not in result.columns]
+    if missing:
+        return result
+    label = pl.concat_str(by, separator=SEPARATOR) if len(by) > 1 else pl.col(by[0]) if by else pl.lit(ALL_JOBS)
+    labelled = result.select(group=label, *(pl.exclude(by) if by else pl.all(),))
+    meaning = get_metadata(result)
+    return labelled if meaning is None else attach_metadata(pl.DataFrame(labelled), meaning)
+
+
+def without_labels(labelled: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
+    """Replace the ``group`` label with the columns that define the groups in the original `result`."""
+    if "group" not in labelled.columns:
+        return labelled
+    by = by_of(result)
+    groups = pl.DataFrame(with_labels(result).select("group")).hstack(pl.DataFrame(result.select(by)) if by else pl.DataFrame())
+    named = pl.DataFrame(labelled).join(groups.unique("group"), on="group", how="left", nulls_equal=True, maintain_order="left")
+    named = named.select(*by, pl.exclude("group", *by))
+    meaning = get_metadata(labelled)
+    return named if meaning is None else attach_metadata(named, meaning)
