@@ -36,6 +36,12 @@ QUICK = tpa.RetryPolicy(tries=2, base=0)
 posix = pytest.mark.skipif(os.name == "nt", reason="requires POSIX permissions")
 
 
+@pytest.fixture(autouse=True)
+def _fast_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash the secret quickly, because each client hashes it again for the file name."""
+    monkeypatch.setattr(tokens, "_ITERATIONS", 1000)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "tokens"
@@ -82,6 +88,8 @@ def test_clients_in_threads_request_one_token(tenant: Tenant, folder: Path) -> N
 PROCESS = """
 import json, sys
 import tpanalytics as tpa
+from tpanalytics.api import tokens
+tokens._ITERATIONS = 1000  # the same file name as in the test
 settings = json.loads(sys.argv[1])
 client = tpa.connect(**settings, token_cache=sys.argv[2])
 print("ready", flush=True)
@@ -115,6 +123,7 @@ def test_processes_request_one_token(tenant: Tenant, folder: Path, before: str) 
         process.stdin.flush()
     requested = [int(process.communicate(timeout=60)[0]) for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
+    assert len(list(folder.glob("*.json"))) == 1
     assert sorted(requested) == [0, 1]
     assert tenant.tokens_issued == issued + 1
 
