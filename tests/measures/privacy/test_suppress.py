@@ -99,12 +99,15 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
 
 
 @hypothesis.given(name=st.sampled_from(list(RESULTS)), profiles=companies, limits=limits)
-def test_rows_and_totals_do_not_reveal_small_groups(
+def test_suppressed_rows_and_totals_do_not_reveal_small_groups(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
+    result = RESULTS[name](profiles)
+    suppressed = suppress(result, profiles, privacy=Privacy(**limits))
+    assert_suppressed_rows_have_no_figures_and_others_are_unchanged(suppressed, result)
+    jobs, hidden = nested(profiles), hidden_of(suppressed)
+    assert all(row.get("jobs") in (None, len(jobs[row["job_family"]])) for row in suppressed.iter_rows(named=True))
     how = {**limits, "staffed": name in STAFFED, "states": ["validated"] if name in VALIDATED else COUNTED}
-    jobs = nested(profiles)
-    hidden = hidden_of(suppress(RESULTS[name](profiles), profiles, privacy=Privacy(**limits)))
     small = {family for family in jobs if is_small(jobs[family], **how)}
     assert small <= hidden
     if not small:
@@ -113,6 +116,22 @@ def test_rows_and_totals_do_not_reveal_small_groups(
         assert len(hidden) > 1
         together = [job for family in hidden for job in jobs[family]]
         assert not is_small(together, **how)
+
+
+def assert_suppressed_rows_have_no_figures_and_others_are_unchanged(
+    suppressed: pl.DataFrame, result: pl.DataFrame
+) -> None:
+    assert suppressed.schema == {**result.schema, "reason": pl.String}
+    hidden = suppressed.filter(reason=SUPPRESSED)
+    shown = suppressed.filter(pl.col("reason").ne_missing(SUPPRESSED))
+    unchanged = result.filter(~pl.col("job_family").is_in(suppressed_families(suppressed)))
+    assert_frame_equal(shown.select(result.columns), unchanged)
+    assert set(suppressed["job_family"]) == set(result["job_family"])
+    assert_frame_equal(pl.concat([shown, hidden]), suppressed)
+    figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
+    assert all(column.null_count() == hidden.height for column in figures)
+    assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
+    assert "jobs" not in suppressed.columns or not suppressed["jobs"].null_count()
 
 
 @hypothesis.given(profiles=companies, limits=limits)
@@ -125,27 +144,6 @@ def test_no_more_than_necessary_is_suppressed(profiles: tpa.TaskProfiles, limits
         larger = [n for n in hidden - small if (len(jobs[n]), n) > (len(jobs[name]), name)]
         together = [job for other in fewer for job in jobs[other]]
         assert larger or len(fewer) < 2 or is_small(together, **limits, staffed=False)
-
-
-@hypothesis.given(name=st.sampled_from(list(RESULTS)), profiles=companies, limits=limits)
-def test_suppressed_rows_have_no_figures_and_others_are_unchanged(
-    profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
-) -> None:
-    result = RESULTS[name](profiles)
-    suppressed = suppress(result, profiles, privacy=Privacy(**limits))
-    assert suppressed.schema == {**result.schema, "reason": pl.String}
-    hidden = suppressed.filter(reason=SUPPRESSED)
-    shown = suppressed.filter(pl.col("reason").ne_missing(SUPPRESSED))
-    unchanged = result.filter(~pl.col("job_family").is_in(suppressed_families(suppressed)))
-    assert_frame_equal(shown.select(result.columns), unchanged)
-    assert set(suppressed["job_family"]) == set(result["job_family"])
-    assert_frame_equal(pl.concat([shown, hidden]), suppressed)
-    figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
-    assert all(column.null_count() == hidden.height for column in figures)
-    assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
-    counts = dict(nested(profiles))
-    assert all(row.get("jobs") in (None, len(counts[row["job_family"]])) for row in suppressed.iter_rows(named=True))
-    assert "jobs" not in suppressed.columns or not suppressed["jobs"].null_count()
 
 
 @hypothesis.given(
