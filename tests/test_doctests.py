@@ -9,6 +9,10 @@ import pkgutil
 import pytest
 
 import tpanalytics
+from tests.helpers.reports import cached_images, one_chart
+from tests.helpers.unvalidated_charts import unvalidated_charts
+
+__all__ = ["cached_images", "one_chart", "unvalidated_charts"]
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 MODULES = ["tpanalytics", *(module.name for module in pkgutil.walk_packages(tpanalytics.__path__, "tpanalytics."))]
@@ -20,6 +24,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.usefixtures("one_chart")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_example(example: doctest.DocTest) -> None:
     output: list[str] = []

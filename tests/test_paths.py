@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.companies import many
+from tests.helpers.unvalidated_charts import unvalidated_charts
 from tpanalytics._paths import local_path
 from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+__all__ = ["unvalidated_charts"]
 
 RECORD = {"external_id": "job-1", "tasks": []}
 NOTEBOOK: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -26,7 +30,7 @@ def _load(folder: str) -> object:
 
 
 def _save_explorer(page: str) -> object:
-    return tpa.explore(tpa.load_sample()).save(page)
+    return tpa.explore(many(1)).save(page)
 
 
 def _not_a_report() -> None:
@@ -46,12 +50,12 @@ CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
     "list_snapshots": ({}, lambda: tpa.list_snapshots("~")),
     "load_task_profiles": ({}, lambda: _load("~/loaded")),
     "prune_snapshots": ({}, lambda: tpa.prune_snapshots("~")),
-    "read_profiles": ({}, lambda: tpa.read_profiles(tpa.write_profiles(tpa.load_sample(), "~/snapshot"))),
+    "read_profiles": ({}, lambda: tpa.read_profiles(tpa.write_profiles(many(1), "~/snapshot"))),
     "read_records": ({"*.jsonl": json.dumps(RECORD)}, lambda: tpa.read_records("~/*.jsonl")),
     "save": ({}, lambda: tpa.save(tpa.hours(tpa.load_sample()), "~/hours.csv")),
-    "save_report": ({}, lambda: tpa.save_report(tpa.load_sample(), "~/report.html", families="Finance")),
+    "save_report": ({}, lambda: tpa.save_report(many(1), "~/report.html")),
     "verify_report": ({"report.html": "<p>"}, _not_a_report),
-    "write_profiles": ({}, lambda: tpa.write_profiles(tpa.load_sample(), "~/snapshot")),
+    "write_profiles": ({}, lambda: tpa.write_profiles(many(1), "~/snapshot")),
 }
 #: Tested in tests/api.
 EXCLUDED = {"Client", "connect"}

@@ -34,22 +34,27 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
 def test_saved_chart_is_drawn_without_requests(page: Any, plot: Callable[..., Any], tmp_path: Path) -> None:
-    profiles = tpa.load_sample()
-    page.goto(tpa.save(plot(profiles), tmp_path / "chart.html").as_uri())
+    chart = plot(tpa.load_sample())
+    page.goto(tpa.save(chart, tmp_path / "chart.html").as_uri())
     page.wait_for_selector("#chart svg .mark-symbol path, #chart svg .mark-rect path")
     texts = page.eval_on_selector_all("#chart svg text", "all => all.map(text => text.textContent)")
     assert "Finance" in texts
     assert any("have hours" in text for text in texts)
     assert page.locator("#chart svg").first.bounding_box()["width"] > 700
     assert page.get_by_role("figure").first.get_attribute("aria-label")
-    assert page.title() == " ".join(plot(profiles).to_dict()["title"]["text"])
+    assert page.title() == " ".join(chart.to_dict()["title"]["text"])
     assert [url for url in page.requested if not url.startswith(("file:", "data:", "blob:"))] == []
     assert page.console == []
 
 
-def test_bars_of_saved_chart_are_proportional_to_shares(page: Any, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tpa.save(tpa.plot_impact(tpa.load_sample()), tmp_path_factory.mktemp("saved") / "chart.html")
+
+
+def test_bars_of_saved_chart_are_proportional_to_shares(page: Any, saved: Path) -> None:
     profiles = tpa.load_sample()
-    page.goto(tpa.save(tpa.plot_impact(profiles), tmp_path / "chart.html").as_uri())
+    page.goto(saved.as_uri())
     page.wait_for_selector("#chart svg .mark-rect path")
     bars = page.eval_on_selector_all(
         "#chart svg .mark-rect path[aria-label]",
@@ -65,16 +70,23 @@ def test_bars_of_saved_chart_are_proportional_to_shares(page: Any, tmp_path: Pat
         assert width == pytest.approx(540 * shares[family], abs=1.5)
 
 
-def test_saved_chart_is_visible_without_javascript(browser: Browser, tmp_path: Path) -> None:
-    path = tpa.save(tpa.plot_impact(tpa.load_sample()), tmp_path / "chart.html")
+def test_saved_chart_is_visible_without_javascript(browser: Browser, saved: Path) -> None:
     context = browser.new_context(offline=True, java_script_enabled=False)
     page = context.new_page()
-    page.goto(path.as_uri())
+    page.goto(saved.as_uri())
     assert page.locator("noscript svg, svg").first.bounding_box() is not None
     context.close()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+#: Notebooks with charts of each kind: static, of an explorer, and of one family.
+REPRESENTATIVE = ("01_quickstart", "05_exploring", "09_family_report")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=() if path.stem in REPRESENTATIVE else pytest.mark.slow) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_converted_notebook_shows_its_charts_offline_without_javascript(
     browser: Browser, path: Path, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -28,24 +29,28 @@ from tests.helpers.plots import FAMILY_ROWS, NAMELESS, PLOTS, fragmentation
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.charts._core.render import png
 from tpanalytics.charts._core.theme import FONT, Chart, Panels
+from tpanalytics.measures._core.cache import with_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-every_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
 #: Variants of charts by weight or measure. Testing one variant is enough where only names and row counts matter.
 OTHER_WEIGHTS = [
     *("impact by tasks", "impact by headcount", "exposure of jobs", "candidates by headcount"),
     *("family overlap by tasks", "change of exposure", "moves by tasks"),
 ]
 EACH = {name: plot for name, plot in PLOTS.items() if name not in OTHER_WEIGHTS}
+every_plot = pytest.mark.parametrize(
+    "plot",
+    [pytest.param(plot, id=name, marks=[pytest.mark.slow] * (name not in EACH)) for name, plot in PLOTS.items()],
+)
 each_chart = pytest.mark.parametrize("plot", EACH.values(), ids=EACH)
 #: A layered chart and a chart with panels.
 layers_and_panels = pytest.mark.parametrize("plot", [PLOTS["hours"], PLOTS["moves by tasks"]], ids=["layers", "panels"])
 family_rows = pytest.mark.parametrize("plot", [PLOTS[name] for name in FAMILY_ROWS], ids=FAMILY_ROWS)
 
 
-@pytest.fixture(scope="module", params=["sample", "real"])
+@pytest.fixture(scope="module", params=["sample", pytest.param("real", marks=pytest.mark.slow)])
 def staffed(request: pytest.FixtureRequest) -> tpa.TaskProfiles:
     """Return each company with a headcount for its jobs."""
     company: tpa.TaskProfiles = request.getfixturevalue(request.param)
@@ -64,7 +69,9 @@ class Drawings:
         key = plot, id(profiles)
         if key not in self._charts:
             chart = plot(profiles)
-            self._charts[key] = chart, chart.to_dict(), profiles  # a reference, so that the id stays unique
+            spec = chart.to_dict()
+            assert_valid(spec)
+            self._charts[key] = chart, spec, profiles  # a reference, so that the id stays unique
         return self._charts[key][0]
 
     def spec(self, plot: Callable[..., Any], profiles: tpa.TaskProfiles) -> dict[str, Any]:
@@ -74,8 +81,19 @@ class Drawings:
 
 
 @pytest.fixture(scope="module")
+def finance(sample: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Return a family of the sample, which is faster to render."""
+    return with_cache(tpa.filter_jobs(sample, job_family="Finance"))
+
+
+@pytest.fixture(scope="module")
 def drawn() -> Drawings:
     return Drawings()
+
+
+def assert_valid(spec: dict[str, Any]) -> None:
+    """Check a specification against the Vega-Lite schema."""
+    (alt.ConcatChart if "concat" in spec else alt.LayerChart).validate(spec)
 
 
 def assert_fields_are_columns(spec: dict[str, Any]) -> None:
@@ -93,6 +111,11 @@ def assert_fields_are_columns(spec: dict[str, Any]) -> None:
         assert set(spec["datasets"][name][0]) == encoded
 
 
+@cache
+def company_of(families: int) -> tpa.TaskProfiles:
+    return with_cache(many(families))
+
+
 # Six families are the maximum with a panel each.
 @pytest.mark.parametrize(
     ("plot", "families"),
@@ -103,9 +126,10 @@ def assert_fields_are_columns(spec: dict[str, Any]) -> None:
 )
 def test_every_field_is_a_column_and_every_column_is_used(plot: Callable[..., Any], families: int) -> None:
     before = alt.theme.active, alt.renderers.active
-    spec = plot(many(families)).to_dict()
+    spec = plot(company_of(families)).to_dict()
     assert (alt.theme.active, alt.renderers.active) == before
     assert_fields_are_columns(spec)
+    assert_valid(spec)
     limit = 150_000 if families == 60 else 50_000
     assert len(text_of(spec["datasets"]).encode()) < limit
 
@@ -151,19 +175,19 @@ def test_all_text_uses_the_bundled_font(plot: Callable[..., Any], sample: tpa.Ta
 
 
 @layers_and_panels
-def test_text_is_rendered(plot: Callable[..., Any], sample: tpa.TaskProfiles, drawn: Drawings) -> None:
+def test_text_is_rendered(plot: Callable[..., Any], finance: tpa.TaskProfiles, drawn: Drawings) -> None:
     # The renderer drops text in a missing font without an error.
-    spec = drawn.spec(plot, sample)
+    spec = drawn.spec(plot, finance)
     without = json.loads(json.dumps(spec).replace(json.dumps(FONT), '"No Such Font"'))
     assert len(png(spec, 1.0)) > 1.2 * len(png(without, 1.0))
 
 
 @layers_and_panels
 def test_charts_display_as_png_without_changing_global_settings(
-    plot: Callable[..., Any], sample: tpa.TaskProfiles, drawn: Drawings
+    plot: Callable[..., Any], finance: tpa.TaskProfiles, drawn: Drawings
 ) -> None:
     before = alt.theme.active, alt.renderers.active
-    chart = drawn.chart(plot, sample)
+    chart = drawn.chart(plot, finance)
     bundle, metadata = chart._repr_mimebundle_()
     assert (alt.theme.active, alt.renderers.active) == before
     assert set(bundle) == {"image/png", "text/plain"}
@@ -172,32 +196,33 @@ def test_charts_display_as_png_without_changing_global_settings(
     assert 600 < metadata["image/png"]["width"] < 1200
 
 
-def test_charts_can_be_customized(sample: tpa.TaskProfiles) -> None:
-    chart = tpa.plot_impact(sample)
+def test_charts_can_be_customized(finance: tpa.TaskProfiles) -> None:
+    chart = tpa.plot_impact(finance)
     assert isinstance(chart, alt.LayerChart)
     customized = chart.properties(title="Mine", width=300).configure_axis(labelColor="red")
     assert customized.to_dict()["title"] == "Mine"
     assert set(customized._repr_mimebundle_()[0]) == {"image/png", "text/plain"}
 
 
-def test_compressing_a_png_keeps_every_pixel(sample: tpa.TaskProfiles) -> None:
+def test_compressing_a_png_keeps_every_pixel(finance: tpa.TaskProfiles) -> None:
     import struct
     import zlib
 
     def pixels(image: bytes) -> bytes:
-        compressed, at = b"", 8
+        data_chunks, at = b"", 8
         while at < len(image):
             (length,) = struct.unpack(">I", image[at : at + 4])
             data, check = image[at + 4 : at + 8 + length], image[at + 8 + length : at + 12 + length]
             assert zlib.crc32(data) == struct.unpack(">I", check)[0]
-            compressed += data[4:] if data[:4] == b"IDAT" else b""
+            data_chunks += data[4:] if data[:4] == b"IDAT" else b""
             at += 12 + length
-        return zlib.decompress(compressed)
+        return zlib.decompress(data_chunks)
 
-    spec = tpa.plot_hours(sample).to_dict()
+    spec = tpa.plot_hours(finance).to_dict()
     uncompressed = vl_convert.vegalite_to_png(spec, scale=1.0)
-    assert pixels(png(spec, 1.0)) == pixels(uncompressed)
-    assert len(png(spec, 1.0)) < len(uncompressed)
+    compressed = png(spec, 1.0)
+    assert pixels(compressed) == pixels(uncompressed)
+    assert len(compressed) < len(uncompressed)
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -278,8 +303,9 @@ def test_privacy_none_shows_all_families() -> None:
     company = company_with_small_families("Tiny", "Small", "Little")
     off = tpa.Privacy(min_jobs=0, min_headcount=0)
     for plot in (tpa.plot_hours, tpa.plot_impact):
-        assert "77.2" in json.dumps(plot(company, privacy=None).to_dict())
-        assert plot(company, privacy=None).to_dict() == plot(company, privacy=off).to_dict()
+        spec = plot(company, privacy=None).to_dict()
+        assert "77.2" in json.dumps(spec)
+        assert spec == plot(company, privacy=off).to_dict()
         lenient = tpa.Privacy(min_jobs=1, min_headcount=2)
         assert "uppressed" not in json.dumps(plot(company, privacy=lenient).to_dict())
 
@@ -297,7 +323,8 @@ def test_print_versions_have_black_ink_greys_and_the_same_marks(
 ) -> None:
     chart, spec = drawn.chart(plot, sample), drawn.spec(plot, sample)
     assert type(chart) in {Chart, Panels}, "only these classes are tested below"
-    # Reading the specification back takes long, and is tested below for both classes of charts.
+    # Writing and reading the specification takes long, and is tested below for both classes of charts.
+    monkeypatch.setattr(type(chart), "to_dict", lambda _: spec)
     monkeypatch.setattr(type(chart), "from_dict", lambda printed: printed)
     printed = tpa.for_print(chart)
     assert printed["datasets"] == spec["datasets"]
@@ -314,11 +341,11 @@ def test_print_versions_have_black_ink_greys_and_the_same_marks(
 
 @layers_and_panels
 def test_print_versions_are_charts_of_the_same_class(
-    plot: Callable[..., Any], sample: tpa.TaskProfiles, drawn: Drawings
+    plot: Callable[..., Any], finance: tpa.TaskProfiles, drawn: Drawings
 ) -> None:
-    printed = tpa.for_print(drawn.chart(plot, sample))
-    assert type(printed) is type(drawn.chart(plot, sample))
-    assert printed.to_dict()["datasets"] == drawn.spec(plot, sample)["datasets"]
+    printed = tpa.for_print(drawn.chart(plot, finance))
+    assert type(printed) is type(drawn.chart(plot, finance))
+    assert printed.to_dict()["datasets"] == drawn.spec(plot, finance)["datasets"]
     assert set(printed._repr_mimebundle_()[0]) == {"image/png", "text/plain"}
 
 

@@ -41,9 +41,11 @@ def test_alt_text_contains_every_printed_figure(sample: tpa.TaskProfiles) -> Non
 
 
 def test_chart_is_deterministic_for_a_seed(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_exposure(sample, rounds=100).to_dict()
-    assert tpa.plot_exposure(sample, rounds=100).to_dict() == spec
-    assert tpa.plot_exposure(sample, rounds=100, seed=1).to_dict() != spec
+    # `filter_jobs` returns profiles without a cache.
+    few = tpa.filter_jobs(sample, pl.col("job_family").is_in(["Finance", "Sales"]))
+    spec = tpa.plot_exposure(few, rounds=100).to_dict()
+    assert tpa.plot_exposure(few, rounds=100).to_dict() == spec
+    assert tpa.plot_exposure(few, rounds=100, seed=1).to_dict() != spec
 
 
 def test_ranks_do_not_reveal_suppressed_families() -> None:

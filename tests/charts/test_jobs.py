@@ -127,7 +127,7 @@ def test_jobs_of_a_suppressed_family_are_not_drawn() -> None:
 
 
 def test_jobs_with_few_people_are_suppressed_as_in_plot_job(sample: tpa.TaskProfiles) -> None:
-    for family in sample.jobs["job_family"].drop_nulls().unique().sort()[::2]:
+    for family in sample.jobs["job_family"].drop_nulls().unique().sort()[::4]:
         spec = tpa.plot_jobs(sample, family).to_dict()
         own = sample.jobs.filter(pl.col("job_family") == family)
         few = own.filter(pl.col("headcount") < 5)
@@ -192,7 +192,7 @@ def test_families_can_be_selected_by_their_printed_name() -> None:
 
 
 def test_cached_profiles_give_the_same_chart_without_reading_the_tasks_again(sample: tpa.TaskProfiles) -> None:
-    cached = with_cache(sample)
+    cached = with_cache(tpa.load_sample())
     before = tpa.plot_jobs(cached, "Finance").to_dict()
     object.__setattr__(cached, "tasks", None)
     assert tpa.plot_jobs(cached, "Finance").to_dict() == before == tpa.plot_jobs(sample, "Finance").to_dict()

@@ -13,9 +13,12 @@ import pytest
 from nbformat import v4
 
 import tpanalytics as tpa
+from tests.helpers.notebooks_in_process import in_process
 from tests.helpers.reports import FAMILIES, small
 from tests.notebooks import FOLDER
 from tpanalytics.cli.main import main
+
+__all__ = ["in_process"]
 
 #: Other versions of the libraries warn here.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
@@ -67,7 +70,18 @@ def test_family_page_contains_only_its_output(snapshot: str, capsys: pytest.Capt
     assert not re.search(r"(?:src|href)\s*=\s*[\"']?\s*(?:https?:)?//", text)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_options_are_passed_as_parameters(snapshot: str) -> None:
+    names = ("snapshot", "before", "family", "jobs", "rationales", "min_jobs", "min_headcount")
+    notebook = write_notebook(f"print({', '.join(names)}, sep='|')", *names)
+    later = write_with_canaries(tpa.load_sample("2026-11"), "later")
+    command = f"report {later} --before {snapshot} --family Finance --with-jobs --with-rationales --out r.ipynb"
+    assert main([*command.split(), "--notebook", notebook]) == 0
+    assert printed_text("r.ipynb") == ["later|2026-05|Finance|True|True|3|5\n"]
+
+
+@pytest.mark.slow
+def test_family_page_uses_the_options(snapshot: str) -> None:
     later = write_with_canaries(tpa.load_sample("2026-11"), "later")
     command = (
         f"report {later} --before {snapshot} --family Finance --with-jobs --with-rationales --out r.ipynb --notebook"
@@ -82,6 +96,7 @@ def test_options_are_passed_as_parameters(snapshot: str) -> None:
     assert sum("image/png" in output.get("data", {}) for output in shown) == 4
 
 
+@pytest.mark.usefixtures("in_process")
 def test_all_families_writes_a_page_per_family(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     notebook = write_notebook(
         "print(family, min_jobs, min_headcount, sep=', ')", "snapshot", "family", "min_jobs", "min_headcount"
@@ -95,6 +110,7 @@ def test_all_families_writes_a_page_per_family(snapshot: str, capsys: pytest.Cap
         assert f"<pre>{row['family']}, 14, 0.0\n</pre>" in Path(row["file"]).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("in_process")
 def test_records_are_passed_as_a_temporary_snapshot() -> None:
     source = "import tpanalytics as tpa\nread = tpa.read_profiles(snapshot)\nprint(read.jobs['job_family'].n_unique())"
     notebook = write_notebook(f"{source}\nprint(snapshot)", "snapshot")

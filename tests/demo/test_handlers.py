@@ -150,7 +150,7 @@ def test_unknown_or_disabled_query_values_are_refused(edge_cases: DemoClient, qu
 
 def test_page_size_does_not_change_the_jobs_or_their_order(sample_company: DemoClient) -> None:
     created = [record["external_id"] for record in sample_company.tenant.catalogue.records]
-    for limit in (1, 7, 99, 100):
+    for limit in (7, 99, 100):
         pages = sample_company.all_pages(limit)
         assert [r["external_id"] for page in pages for r in page["records"]] == created
         assert all(len(page["records"]) == limit for page in pages[:-1])

@@ -6,6 +6,9 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.unvalidated_charts import unvalidated_charts
+
+__all__ = ["unvalidated_charts"]
 
 FAMILIES = ["Finance", "Sales", "Procurement", "Manufacturing", "Human Resources"]
 

@@ -33,6 +33,11 @@ def test_state_is_a_copy(explorer: tpa.Explorer) -> None:
     assert explorer.state["level_weights"] == START["level_weights"]
 
 
+@pytest.fixture(scope="module")
+def unchanged(snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.Explorer:
+    return tpa.explore(snapshots[1], snapshots[0])
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [
@@ -59,12 +64,12 @@ def test_state_is_a_copy(explorer: tpa.Explorer) -> None:
         ({"rationales": 1}, "`rationales` must be True or False, not 1"),
     ],
 )
-def test_invalid_state_raises_and_changes_nothing(explorer: tpa.Explorer, state: Any, message: str) -> None:
-    before, spec = explorer.state, chart_spec(explorer)
+def test_invalid_state_raises_and_changes_nothing(unchanged: tpa.Explorer, state: Any, message: str) -> None:
+    before, spec = unchanged.state, chart_spec(unchanged)
     with pytest.raises(tpa.SchemaError, match=message):
-        explorer.state = state
-    assert (explorer.state, chart_spec(explorer)) == (before, spec)
-    assert control(explorer, "weight").value == before["weight"]
+        unchanged.state = state
+    assert (unchanged.state, chart_spec(unchanged)) == (before, spec)
+    assert control(unchanged, "weight").value == before["weight"]
 
 
 def test_one_snapshot_has_no_view_of_changes(profiles: tpa.TaskProfiles) -> None:

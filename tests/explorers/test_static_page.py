@@ -44,7 +44,8 @@ def test_page_contains_every_state_with_the_current_one_first(profiles: tpa.Task
         assert variables["chart"].to_dict()["title"] == entry["spec"]["title"]
 
 
-def test_jobs_are_only_included_on_request(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+def test_jobs_are_only_included_on_request(tmp_path: Path) -> None:
+    profiles = many(2, jobs=4)
     jobs = profiles.jobs["job_id"].to_list()
     explorer = tpa.explore(profiles, privacy=None)
     without = explorer.freeze(tmp_path / "without.html")

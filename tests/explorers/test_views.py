@@ -10,6 +10,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.helpers.explorer_widget import chart_spec
+from tests.helpers.unvalidated_charts import without_validation
 from tpanalytics.explorers.static_page import _reachable_states
 from tpanalytics.schema import COUNTED_STATES
 
@@ -45,6 +46,11 @@ def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def unvalidated_charts() -> None:
+    """Validate charts, because their code is run here in every state."""
+
+
+@pytest.fixture(scope="module")
 def marked(snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> list[tpa.TaskProfiles]:
     """Return both snapshots with a marker in every rationale."""
     rationale = pl.lit(MARKER).alias("ai_impact_rationale")
@@ -54,19 +60,21 @@ def marked(snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> list[tpa.Tas
 @pytest.fixture(scope="module")
 def visits(marked: list[tpa.TaskProfiles]) -> list[Visit]:
     """Visit all states once, because drawing them is slow."""
-    explorer = tpa.explore(marked[1], marked[0])
-    result = []
-    for state in states(explorer):
-        explorer.state = state
-        widgets = {
-            name: control.widget
-            for name, control in explorer._control_bar.controls.items()
-            if control.widget in explorer._control_bar.children
-        }
-        assert len(widgets) == len(explorer._control_bar.children)
-        labels = {name: labels_of(widget) for name, widget in widgets.items()}
-        result.append(Visit(explorer.state, explorer.code(), {**chart_spec(explorer)}, explorer.selected, labels))
-    return result
+    with without_validation():
+        explorer = tpa.explore(marked[1], marked[0])
+        return [visit(explorer, state) for state in states(explorer)]
+
+
+def visit(explorer: tpa.Explorer, state: dict[str, Any]) -> Visit:
+    explorer.state = state
+    widgets = {
+        name: control.widget
+        for name, control in explorer._control_bar.controls.items()
+        if control.widget in explorer._control_bar.children
+    }
+    assert len(widgets) == len(explorer._control_bar.children)
+    labels = {name: labels_of(widget) for name, widget in widgets.items()}
+    return Visit(explorer.state, explorer.code(), {**chart_spec(explorer)}, explorer.selected, labels)
 
 
 def labels_of(widget: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -111,13 +112,19 @@ def close(actual: float | None, expected: float | None) -> bool:
     return math.isclose(actual, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
+@functools.cache
+def database() -> duckdb.DuckDBPyConnection:
+    """Return one database for all queries, because opening one takes longer than a query."""
+    return duckdb.connect(config={"threads": 1})
+
+
 def query(profiles: tpa.TaskProfiles, sql: str, **tables: pl.DataFrame) -> list[dict[str, Any]]:
     """Run SQL over the tables `jobs` and `tasks`."""
-    connection = duckdb.connect()
+    connection = database()
     columns = ["job_id", "task_id", "validation_state", "weekly_hours", "ai_impact_level"]
     for name, frame in {"jobs": profiles.jobs, "tasks": profiles.tasks.select(columns), **tables}.items():
         frame.write_parquet(f"{name}.parquet")
-        connection.execute(f"create table {name} as from '{name}.parquet'")
+        connection.execute(f"create or replace table {name} as from '{name}.parquet'")
     result = connection.execute(sql)
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

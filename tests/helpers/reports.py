@@ -15,6 +15,7 @@ import pytest
 import vl_convert
 
 import tpanalytics as tpa
+from tpanalytics.measures import automation_candidates
 from tpanalytics.share.calls import Call, Source
 from tpanalytics.share.report import save_report
 
@@ -57,6 +58,15 @@ def one_chart_only() -> Iterator[None]:
 def one_chart() -> Iterator[None]:
     """Include only one chart in the reports of a module."""
     with one_chart_only():
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_resamples() -> Iterator[None]:
+    """Compute rank intervals from few resamples, for tests of other figures."""
+    original = automation_candidates._rank_intervals
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(automation_candidates, "_rank_intervals", lambda *data: original(*data[:2], 40, data[3]))
         yield
 
 

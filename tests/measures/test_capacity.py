@@ -4,13 +4,13 @@ import itertools
 from functools import partial
 from typing import Any
 
-import duckdb
 import hypothesis
 import polars as pl
 import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
+from tests.helpers.builders import query
 from tests.helpers.random_profiles import companies, profiles_of
 from tests.helpers.scenarios import FREED, HIGH, LOW, approx, capacity, fragmentation, job, task
 
@@ -26,16 +26,11 @@ def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 
 def figures_from_sql(profiles: tpa.TaskProfiles) -> dict[str, dict[str, Any]]:
     """Return the figures by family, computed from the raw rows in one query."""
-    connection = duckdb.connect()
-    columns = ["job_id", "validation_state", "weekly_hours", "ai_impact_level"]
     rates = pl.DataFrame(
         {"level": list(FREED), "lo": LOW.values(), "hi": HIGH.values()}, schema_overrides={"lo": float, "hi": float}
     )
-    frames = {"jobs": profiles.jobs, "tasks": profiles.tasks.select(columns), "rates": rates}
-    for name, frame in frames.items():
-        frame.write_parquet(f"{name}.parquet")
-        connection.execute(f"create or replace table {name} as from '{name}.parquet'")
-    result = connection.execute(
+    rows = query(
+        profiles,
         """
         with person as (select job_id, coalesce(job_family, '(no family)') as family, headcount as n,
                                coalesce(contract_hours, 37) as week from jobs),
@@ -56,10 +51,10 @@ def figures_from_sql(profiles: tpa.TaskProfiles) -> dict[str, dict[str, Any]]:
                           else greatest(0, week - coalesce(hours, 0)) * open_rate end)) filter (tasks > 0) most,
                coalesce(sum(known) filter (n is not null), 0) / nullif(sum(tasks), 0) coverage,
                sum(known) / nullif(sum(tasks), 0) coverage_one, sum(rated) rated, sum(lo) one_lo, sum(hi) one_hi
-        from person left join j using (job_id) group by family"""
+        from person left join j using (job_id) group by family""",
+        rates=rates,
     )
-    names = [column[0] for column in result.description]
-    return {row[0]: dict(zip(names, row, strict=True)) for row in result.fetchall()}
+    return {row["family"]: row for row in rows}
 
 
 def check_against_sql(profiles: tpa.TaskProfiles) -> None:

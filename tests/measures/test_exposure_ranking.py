@@ -6,7 +6,6 @@ import math
 from statistics import NormalDist
 from typing import Any
 
-import duckdb
 import hypothesis
 import polars as pl
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.helpers.builders import query
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.bootstrap import resample
 from tpanalytics.measures.exposure_ranking import exposure_ranking
@@ -51,15 +51,8 @@ def checked_ranking(profiles: tpa.TaskProfiles, **how: Any) -> pl.DataFrame:
 @hypothesis.given(profiles=companies, weight=st.sampled_from(["hours", "headcount"]))
 def test_ranks_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, weight: Any) -> None:
     result = checked_ranking(profiles, weight=weight)
-    jobs = profiles.jobs.select("job_id", "job_family", "headcount")
-    tasks = profiles.tasks.select("job_id", "validation_state", "weekly_hours", "ai_impact_level")
-    connection = duckdb.connect()
-    for name, frame in (("jobs", jobs), ("tasks", tasks)):
-        frame.write_parquet(f"{name}.parquet")
-        connection.execute(f"create table {name} as from '{name}.parquet'")
     staff = "headcount" if weight == "headcount" else "1"
-    expected = connection.execute(
-        f"""with w(l, w) as (values ('H1', 1.0), ('H2', 0.5), ('H3', 0.0)),
+    sql = f"""with w(l, w) as (values ('H1', 1.0), ('H2', 0.5), ('H3', 0.0)),
         j as (select coalesce(job_family, '(no family)') f, job_id, sum(weekly_hours * w * {staff}) x,
                      sum(weekly_hours * {staff}) y
               from tasks join jobs using (job_id) join w on l = ai_impact_level
@@ -67,7 +60,7 @@ def test_ranks_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, weight:
         e as (select f, sum(x) / sum(y) e, count(*) n from j group by f),
         o as (select f, e, n, rank() over (order by round(e, 9) desc) r from e)
         select o.*, job_id, x, y from o join j using (f) order by job_id"""
-    ).fetchall()
+    expected = [tuple(row.values()) for row in query(profiles, sql)]
     rows = {row["job_family"]: row for row in result.iter_rows(named=True)}
     assert {row[0] for row in expected} == {family for family, row in rows.items() if row["exposure"] is not None}
     for family, exposure, n, rank, *_ in expected:

@@ -74,7 +74,8 @@ def with_texts(*texts: str | None) -> tpa.TaskProfiles:
 @functools.cache
 def backend_profiles(backend: Callable[[pl.DataFrame], Any]) -> tpa.TaskProfiles:
     profiles = with_texts(*TEXTS, None)
-    return replace(profiles, jobs=backend(profiles.jobs), tasks=backend(profiles.tasks))
+    # Count the tasks only once for all searches.
+    return with_cache(replace(profiles, jobs=backend(profiles.jobs), tasks=backend(profiles.tasks)))
 
 
 def expected_matches(texts: list[str | None], text: str) -> list[str]:
@@ -214,6 +215,7 @@ def test_search_is_limited_to_states_and_families(sample: tpa.TaskProfiles) -> N
 
 @hypothesis.given(profiles=companies, text=st.sampled_from(["a", "do", "care with", "b", "zzz"]))
 def test_matches_are_counted_by_family(profiles: tpa.TaskProfiles, text: str) -> None:
+    profiles = with_cache(profiles)
     matches, table = tpa.find_tasks(profiles, text), matches_by_family(profiles, text)
     assert table["job_family"].to_list() == sorted(
         set(profiles.jobs["job_family"].fill_null("(no family)")), key=lambda family: (family == "(no family)", family)

@@ -24,6 +24,7 @@ from tests.helpers.builders import (
     with_headcount,
 )
 from tests.helpers.random_profiles import companies, profiles_of
+from tpanalytics.measures._core.cache import with_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,10 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
         totals = {family: row for (family, _), row in expected.items()}
         assert set(table["job_family"]) == set(profiles.jobs["job_family"].fill_null("(no family)"))
         levels = set()
+        for (_,), of_family in table.group_by("job_family"):
+            shares = of_family["share"]
+            assert shares.null_count() == of_family.height or math.isclose(shares.sum(), 1.0, abs_tol=1e-9)
+            assert of_family["coverage"].drop_nulls().is_between(0, 1).all()
         for row in table.iter_rows(named=True):
             other = expected.get((row["job_family"], row["level"]))
             total = totals.get(row["job_family"], {}).get(total_name)
@@ -71,11 +76,6 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
 
 def test_figures_equal_sql(company: tpa.TaskProfiles) -> None:
     check_against_sql(with_headcount(company))
-
-
-@hypothesis.given(profiles=companies)
-def test_figures_equal_sql_for_random_profiles(profiles: tpa.TaskProfiles) -> None:
-    check_against_sql(profiles)
 
 
 @hypothesis.given(
@@ -97,17 +97,7 @@ def test_no_jobs_return_an_empty_table(measure: Callable[..., Any]) -> None:
     assert_frame_equal(empty, measure(one_job(task())).clear())
 
 
-@hypothesis.given(profiles=companies)
-def test_shares_add_up_to_1_or_are_null(profiles: tpa.TaskProfiles) -> None:
-    for weight in ("tasks", "hours", "headcount"):
-        for (_,), rows in tpa.impact(profiles, weight=weight).group_by("job_family"):
-            shares = rows["share"]
-            assert shares.null_count() == rows.height or math.isclose(shares.sum(), 1.0, abs_tol=1e-9)
-            assert rows["coverage"].drop_nulls().is_between(0, 1).all()
-
-
-@hypothesis.given(profiles=companies)
-def test_count_time_gap_equals_sql(profiles: tpa.TaskProfiles) -> None:
+def check_count_time_gap(profiles: tpa.TaskProfiles) -> None:
     expected = {
         (row["family"], row["level"]): row["gap"]
         for row in query(
@@ -128,6 +118,12 @@ def test_count_time_gap_equals_sql(profiles: tpa.TaskProfiles) -> None:
             has_gap = row["level"] not in (None, "not assessed") and row["job_family"] in families_with_hours
             gap = expected.get((row["job_family"], row["level"]), 0.0) if has_gap else None
             assert close(row["count_time_gap"], gap)
+
+
+@hypothesis.given(profiles=companies.map(with_cache))
+def test_figures_equal_sql_for_random_profiles(profiles: tpa.TaskProfiles) -> None:
+    check_against_sql(profiles)
+    check_count_time_gap(profiles)
 
 
 @pytest.mark.parametrize("level", ["H4", "H9", None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import statistics
@@ -18,6 +19,7 @@ import tpanalytics as tpa
 from tests.helpers import builders
 from tests.helpers.public_measures import MEASURES, odd
 from tests.helpers.random_profiles import companies, profiles_of
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.schema import provenance
 from tpanalytics.typing import ImputeMethod
 
@@ -278,6 +280,16 @@ COVERAGE_COLUMNS = (
 KEYS = ("job_id", "job_family", "family_a", "family_b", "category", "level", "block_hours", "scope")
 
 
+@functools.cache
+def figures_without_imputation(name: str) -> pl.DataFrame:
+    return MEASURES[name](odd())
+
+
+@functools.cache
+def imputed_odd(method: ImputeMethod) -> tpa.TaskProfiles:
+    return with_cache(tpa.impute_hours(odd(), method, contract_hours=168))
+
+
 #: Its hours_coverage includes imputed hours.
 EXCLUDED = "automation_candidates"
 
@@ -285,9 +297,7 @@ EXCLUDED = "automation_candidates"
 @pytest.mark.parametrize("name", [name for name in MEASURES if not name.startswith(EXCLUDED)])
 @pytest.mark.parametrize("method", ["equal_residual", "zero_i_know_what_i_do"])
 def test_imputed_hours_increase_neither_coverage_nor_grade(name: str, method: ImputeMethod) -> None:
-    before = odd()
-    after = tpa.impute_hours(before, method, contract_hours=168)
-    expected, actual = (MEASURES[name](profiles) for profiles in (before, after))
+    expected, actual = figures_without_imputation(name), MEASURES[name](imputed_odd(method))
     columns = [column for column in expected.columns if column in COVERAGE_COLUMNS or column.startswith("coverage_")]
     keys = [key for key in KEYS if key in expected.columns]
     if not columns:
@@ -307,7 +317,7 @@ def test_imputed_hours_increase_neither_coverage_nor_grade(name: str, method: Im
 def test_imputed_hours_do_not_change_coverage_for_random_profiles(
     profiles: tpa.TaskProfiles, method: ImputeMethod
 ) -> None:
-    after = tpa.impute_hours(profiles, method, contract_hours=40.0)
+    profiles, after = map(with_cache, (profiles, tpa.impute_hours(profiles, method, contract_hours=40.0)))
     figures = [
         "hours_coverage",
         "level_coverage",

@@ -19,6 +19,7 @@ from tests.helpers.snapshot_pairs import (
     every_comparison,
     small_profiles,
 )
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.decomposition import SPLIT
 from tpanalytics.measures.compare import TERMS
 
@@ -33,6 +34,7 @@ def sample_pair() -> tuple[tpa.TaskProfiles, tpa.TaskProfiles]:
 
 @hypothesis.given(profiles=small_profiles)
 def test_snapshot_compared_with_itself_has_no_changes(profiles: tpa.TaskProfiles) -> None:
+    profiles = with_cache(profiles)
     for row in tpa.compare(profiles, profiles).iter_rows(named=True):
         assert row["before"] == row["after"]
         assert {row[term] for term in TERMS} <= {0.0, None}

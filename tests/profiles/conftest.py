@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tpanalytics.demo.company import invent
 from tpanalytics.demo.handlers import Catalogue, Rules
 from tpanalytics.demo.server import Tenant
 
@@ -15,13 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+invented = cache(invent)
+
+
+def small_company() -> Catalogue:
+    """Return every sixth job of the sample company. Tests must not change the records."""
+    company = invented()
+    return Catalogue(company.records[::6], company.jobs[::6], company.families)
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Tenant]]:
-    """Return a function that starts a tenant with the given records, or with the sample company."""
+    """Return a function that starts a tenant with the given records, or with `small_company`."""
     with ExitStack() as open_tenants:
 
         def start(*records: dict[str, Any], **rules: Any) -> Tenant:
-            catalogue = Catalogue(list(records)) if records else None
+            catalogue = Catalogue(list(records)) if records else small_company()
             return open_tenants.enter_context(Tenant(catalogue, rules=Rules(**rules)))
 
         yield start

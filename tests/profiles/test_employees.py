@@ -12,6 +12,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.helpers.scripted_server import said
+from tests.profiles.conftest import small_company
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Reply, Tenant
 
@@ -24,7 +26,7 @@ ID = re.compile(r"emp-\d")
 
 @pytest.fixture(scope="module")
 def tenant() -> Iterator[Tenant]:
-    with Tenant() as tenant:
+    with Tenant(small_company()) as tenant:
         yield tenant
 
 
@@ -37,15 +39,15 @@ def test_single_job_equals_job_in_export(tenant: Tenant) -> None:
     include = ("ai_impact", "weekly_hours", "source_data", "rejected_tasks")
     with tpa.connect(**tenant.settings) as client:
         export = tpa.load_task_profiles(client, include=include, progress=False)
-        single = tpa.load_job(client, "job-0007", include=include)
-        tree = tpa.load_job(client, "job-0007", response_format="hierarchy")
-    assert_frame_equal(single.jobs, export.jobs.filter(job_id="job-0007"))
-    assert_frame_equal(single.tasks, export.tasks.filter(job_id="job-0007"))
+        single = tpa.load_job(client, "job-0008", include=include)
+        tree = tpa.load_job(client, "job-0008", response_format="hierarchy")
+    assert_frame_equal(single.jobs, export.jobs.filter(job_id="job-0008"))
+    assert_frame_equal(single.tasks, export.tasks.filter(job_id="job-0008"))
     assert tree.tasks["hierarchy"].list.len().max() == 4
     assert "loaded individually" in repr(single)
 
 
-@pytest.mark.parametrize("job_id", ["no such job", "../jobs", "job-0007?limit=1", "ä/b"])
+@pytest.mark.parametrize("job_id", ["no such job", "../jobs", "job-0008?limit=1", "ä/b"])
 def test_unknown_job_raises(tenant: Tenant, job_id: str) -> None:
     with tpa.connect(**tenant.settings) as client, pytest.raises(tpa.ApiError, match="404") as exc_info:
         tpa.load_job(client, job_id)
@@ -54,7 +56,7 @@ def test_unknown_job_raises(tenant: Tenant, job_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("job_id", "options"),
-    [("", {}), (7, {}), ("job-0007", {"include": ["linked_skills"]}), ("x", {"include": "ai_impact"})],
+    [("", {}), (7, {}), ("job-0008", {"include": ["linked_skills"]}), ("x", {"include": "ai_impact"})],
 )
 def test_load_job_validates_arguments(tenant: Tenant, job_id: Any, options: Any) -> None:
     before = len(tenant.requests)
@@ -75,12 +77,12 @@ def test_load_job_raises_on_invalid_response() -> None:
         client.sign_in()
         tenant.reply = lambda *_: Reply(200, b"<html>Sign in</html>")  # type: ignore[method-assign]
         with pytest.raises(tpa.ApiError, match="not a job record"):
-            tpa.load_job(client, "job-0007")
+            tpa.load_job(client, "job-0008")
 
 
 def test_employee_ids_are_pseudonymised(tenant: Tenant) -> None:
-    profiles = employees(tenant, include=("weekly_hours", "source_events"), limit=50)
-    assert profiles.jobs.height == 480
+    profiles = employees(tenant, include=("weekly_hours", "source_events"), limit=30)
+    assert profiles.jobs.height == 80
     assert profiles.jobs["job_id"].str.contains(r"^p-[0-9a-f]{16}$").all()
     assert profiles.jobs["job_id"].is_unique().all()
     assert set(profiles.tasks["job_id"]) <= set(profiles.jobs["job_id"])
@@ -108,7 +110,7 @@ def test_pseudonymisation_can_be_disabled(tenant: Tenant) -> None:
 
 def test_filters_are_sent(tenant: Tenant) -> None:
     active = employees(tenant, filters=[{"filter": "is_active", "is_active": True}])
-    assert 0 < active.jobs.height < 480
+    assert 0 < active.jobs.height < 80
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_invalid_arguments_raise_before_any_request(tenant: Tenant, options: dic
     ids=["invalid task", "invalid id"],
 )
 def test_invalid_record_does_not_reveal_employee(fields: dict[str, Any]) -> None:
-    with Tenant() as tenant:
+    with Tenant(small_company()) as tenant:
         original = tenant.reply
 
         def reply_with_fields(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
@@ -141,21 +143,21 @@ def test_invalid_record_does_not_reveal_employee(fields: dict[str, Any]) -> None
 
         tenant.reply = reply_with_fields  # type: ignore[method-assign]
         with pytest.raises(tpa.RecordError) as exc_info:
-            employees(tenant)
+            employees(tenant, limit=40)
         assert not ID.search(str(exc_info.value))
         assert exc_info.value.__context__ is None
         with pytest.warns(tpa.TpAnalyticsWarning, match="skipped") as caught_warnings:
-            profiles = employees(tenant, on_bad_record="collect")
+            profiles = employees(tenant, limit=40, on_bad_record="collect")
     assert not any(ID.search(str(warning.message)) for warning in caught_warnings)
-    assert profiles.rejects.height == 5
-    assert profiles.rejects["raw"].null_count() == 5
+    assert profiles.rejects.height == 2
+    assert profiles.rejects["raw"].null_count() == 2
     assert not ID.search(profiles.rejects.write_json())
     assert "1.5" not in profiles.rejects.write_json()
 
 
 @pytest.mark.parametrize("fault", ["stuck", "refused"])
 def test_invalid_cursor_does_not_reveal_employee(fault: str) -> None:
-    with Tenant() as tenant:
+    with Tenant(small_company()) as tenant:
         original = tenant.reply
 
         def reply_with_fault(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
@@ -169,7 +171,7 @@ def test_invalid_cursor_does_not_reveal_employee(fault: str) -> None:
 
         tenant.reply = reply_with_fault  # type: ignore[method-assign]
         with pytest.raises(tpa.PaginationError if fault == "stuck" else tpa.ApiError) as exc_info:
-            employees(tenant)
+            employees(tenant, limit=20)
     assert not ID.search(str(exc_info.value))
     assert not ID.search(str(exc_info.value.__dict__))
     assert exc_info.value.__context__ is None
@@ -178,15 +180,12 @@ def test_invalid_cursor_does_not_reveal_employee(fault: str) -> None:
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
 @pytest.mark.parametrize("quoted", ["'emp-00007'", '"emp-00007"', "emp-00007"])
 def test_error_text_does_not_reveal_employee(status: int, quoted: str) -> None:
-    with Tenant() as tenant:
+    with Tenant(Catalogue([])) as tenant:
         original = tenant.reply
-
-        def reply_with_error(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
-            body = json.dumps([{"title": f"No {quoted}", "description": f"There is no {quoted}."}]).encode()
-            reply = original(method, target, headers, raw)
-            return replace(reply, status=status, body=body) if target.startswith("/export/employees") else reply
-
-        tenant.reply = reply_with_error  # type: ignore[method-assign]
+        error = said(status, [{"title": f"No {quoted}", "description": f"There is no {quoted}."}])
+        tenant.reply = lambda method, target, *rest: (  # type: ignore[method-assign]
+            error if target.startswith("/export/employees") else original(method, target, *rest)
+        )
         with pytest.raises((tpa.ApiError, tpa.AuthError)) as exc_info:
             employees(tenant)
     assert not ID.search("".join(traceback.format_exception(exc_info.value)))

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tpanalytics.demo.company import invent
+from tests.profiles.conftest import invented, small_company
 from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.schema import JOBS, OPTIONAL_JOBS, TASKS
 
@@ -193,7 +193,7 @@ def test_headcount_and_hours_are_kept_by_a_new_mapping(profiles: tpa.TaskProfile
 
 
 def test_assign_families_is_idempotent(sample: tpa.TaskProfiles) -> None:
-    company = invent()
+    company = invented()
     again = tpa.assign_families(sample, pl.DataFrame(company.jobs), pl.DataFrame(company.families))
     assert_frame_equal(again.jobs, sample.jobs)
     assert_frame_equal(again.tasks, sample.tasks)
@@ -334,26 +334,26 @@ def load(tenant: Tenant, **options: Any) -> tpa.TaskProfiles:
 
 
 def test_family_ids_are_resolved_by_filtered_exports(serve: Callable[..., Tenant]) -> None:
-    tenant, company = serve(), invent()
+    tenant, company = serve(), small_company()
     ids = [family["job_family_id"] for family in company.families]
-    profiles = load(tenant, families=ids, limit=20)
+    profiles = load(tenant, families=ids, limit=2)
     family_of = {row["job_id"]: row["job_family_id"] for row in company.jobs}
     assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
     assert profiles.jobs["job_family"].to_list() == profiles.jobs["job_family_id"].to_list()
-    assert profiles.jobs["job_name"].null_count() == profiles.jobs.height == 240
+    assert profiles.jobs["job_name"].null_count() == profiles.jobs.height == 40
     assert profiles.manifest["families"]["source"] == "the requested families"
-    assert tenant.requests.count(("POST", "/job_architecture/export/jobs/task_profiles")) >= 12 + len(ids)
+    assert tenant.requests.count(("POST", "/job_architecture/export/jobs/task_profiles")) >= 20 + len(ids)
     assert not [path for method, path in tenant.requests if method == "GET" and "job_architecture" in path]
 
 
 def test_other_families_are_null_and_unknown_family_warns(serve: Callable[..., Tenant]) -> None:
-    family_of = {row["job_id"]: row["job_family_id"] for row in invent().jobs}
+    family_of = {row["job_id"]: row["job_family_id"] for row in small_company().jobs}
     with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-nowhere' has no jobs in this export"):
         profiles = load(serve(), families=["fam-fin", "fam-nowhere"])
     expected = [family if family == "fam-fin" else None for family in family_of.values()]
     assert profiles.jobs["job_family"].to_list() == expected
     assert set(expected) == {"fam-fin", None}
-    assert load(serve(), families=[]).jobs["job_family"].null_count() == 240
+    assert load(serve(), families=[]).jobs["job_family"].null_count() == 40
 
 
 def test_filters_also_apply_to_family_exports(serve: Callable[..., Tenant]) -> None:
@@ -367,20 +367,20 @@ def test_filters_also_apply_to_family_exports(serve: Callable[..., Tenant]) -> N
 def test_invalid_record_does_not_stop_family_exports(serve: Callable[..., Tenant]) -> None:
     tenant, task = serve(), {"task_id": "t", "task": 5, "validation_state": "validated"}
     records = [
-        {**record, "tasks": [task]} if record["external_id"] == "job-0004" else record
+        {**record, "tasks": [task]} if record["external_id"] == "job-0002" else record
         for record in tenant.catalogue.records
     ]
     tenant.catalogue = Catalogue(records, tenant.catalogue.jobs, tenant.catalogue.families)
     ids = [family["job_family_id"] for family in tenant.catalogue.families]
-    with pytest.warns(tpa.TpAnalyticsWarning, match="job-0004"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match="job-0002"):
         profiles = load(tenant, families=ids, on_bad_record="collect")
-    assert profiles.jobs.height == 239
-    family_of = {row["job_id"]: row["job_family_id"] for row in tenant.catalogue.jobs if row["job_id"] != "job-0004"}
+    assert profiles.jobs.height == 39
+    family_of = {row["job_id"]: row["job_family_id"] for row in tenant.catalogue.jobs if row["job_id"] != "job-0002"}
     assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
 
 
 def test_lists_provide_names_and_families(serve: Callable[..., Tenant]) -> None:
-    company = invent()
+    company = small_company()
     profiles = load(serve(), families="lists")
     names = {family["job_family_id"]: family["job_family_name"] for family in company.families}
     groups = {family["job_family_id"]: family["job_family_group_name"] for family in company.families}
@@ -403,7 +403,7 @@ def test_family_missing_in_list_is_shown_by_id(serve: Callable[..., Tenant]) -> 
     tenant.catalogue = Catalogue(tenant.catalogue.records, tenant.catalogue.jobs, [])
     profiles = load(tenant, families="lists")
     assert profiles.jobs["job_family"].to_list() == profiles.jobs["job_family_id"].to_list()
-    assert profiles.jobs["job_family"].null_count() < 240
+    assert profiles.jobs["job_family"].null_count() < 40
 
 
 def test_repeated_list_entries_are_ignored(serve: Callable[..., Tenant]) -> None:
@@ -411,7 +411,7 @@ def test_repeated_list_entries_are_ignored(serve: Callable[..., Tenant]) -> None
     jobs = [*tenant.catalogue.jobs, {**tenant.catalogue.jobs[0], "job_name": "Another name", "job_family_id": None}]
     tenant.catalogue = Catalogue(tenant.catalogue.records, jobs, tenant.catalogue.families * 2)
     profiles = load(tenant, families="lists")
-    assert profiles.jobs.height == 240
+    assert profiles.jobs.height == 40
     assert profiles.jobs["job_name"][0] == jobs[0]["job_name"]
 
 

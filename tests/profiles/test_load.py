@@ -16,9 +16,8 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.random_records import EVERYTHING, records as random_records
-from tests.profiles.conftest import job, task, write
+from tests.profiles.conftest import job, small_company, task, write
 from tpanalytics.api.wire import decode_page, read_envelope
-from tpanalytics.demo.company import invent
 from tpanalytics.demo.handlers import Catalogue, Rules
 from tpanalytics.profiles.frames import frames_of
 from tpanalytics.schema import JOBS, REJECTS, TASKS
@@ -56,13 +55,13 @@ def exports(tenant: Tenant) -> int:
     return sum(path.endswith("task_profiles") for _, path in tenant.requests)
 
 
-@pytest.mark.parametrize("limit", [1, 7, 99])
+@pytest.mark.parametrize("limit", [1, 7, 39])
 def test_page_size_does_not_change_tables(serve: Callable[..., Tenant], limit: int) -> None:
     tenant = serve()
-    expected, profiles = load(tenant), load(tenant, limit=limit)
+    expected, profiles = load(tenant, limit=15), load(tenant, limit=limit)
     assert_same_tables(expected, profiles)
     assert expected.manifest["pages"] == 3
-    assert profiles.manifest["pages"] == -(-240 // limit)
+    assert profiles.manifest["pages"] == -(-40 // limit)
     assert profiles.manifest["duplicates"] == 0
 
 
@@ -107,7 +106,7 @@ def test_hierarchy_adds_path_of_each_task(serve: Callable[..., Tenant]) -> None:
         )
         expected = {
             (record["external_id"], task["task_id"]): task["hierarchy"] or []
-            for record in invent().records
+            for record in small_company().records
             for task in record["tasks"]
         }
         rows = nested.tasks.select("job_id", "task_id", "hierarchy").rows()
@@ -251,14 +250,14 @@ def test_unrequested_values_are_kept(serve: Callable[..., Tenant]) -> None:
 
 
 def test_loading_equals_reading_the_same_records(serve: Callable[..., Tenant]) -> None:
-    lines = "\n".join(json.dumps(record, ensure_ascii=False) for record in invent().records)
+    lines = "\n".join(json.dumps(record, ensure_ascii=False) for record in small_company().records)
     assert_same_tables(load(serve()), tpa.read_records(write("export.jsonl", lines)))
 
 
 def test_manifest_describes_request_and_result(serve: Callable[..., Tenant]) -> None:
     tenant = serve()
     manifest = load(
-        tenant, limit=50, filters=({"filter": "last_updated", "value": "1990-01-01", "operator": "gt"},)
+        tenant, limit=15, filters=({"filter": "last_updated", "value": "1990-01-01", "operator": "gt"},)
     ).manifest
     assert manifest["source"] == {
         "kind": "export",
@@ -266,7 +265,7 @@ def test_manifest_describes_request_and_result(serve: Callable[..., Tenant]) -> 
         "tenant": "alderbrook",
         "service_version": "2025-01-29",
     }
-    assert manifest["request"]["limit"] == 50
+    assert manifest["request"]["limit"] == 15
     assert manifest["request"]["include"] == list(EVERYTHING)
     assert manifest["request"]["filters"][0]["value"] == "1990-01-01"
     assert manifest["pages"] == exports(tenant)
@@ -332,14 +331,14 @@ def test_interrupted_export_can_be_resumed(
     tenant.faults[2] = edit_page(lambda page: page.update(records="none"))
     client = tpa.connect(**tenant.settings)
     with pytest.raises(tpa.ApiError, match=r"records"):
-        tpa.load_task_profiles(client, snapshot="snapshot", progress=False)
+        tpa.load_task_profiles(client, snapshot="snapshot", limit=15, progress=False)
     assert client.on_wait is None
     with pytest.raises(tpa.SnapshotError, match="contains an unfinished export"):
         tpa.read_profiles("snapshot")
     tenant.faults.clear()
     before = exports(tenant)
-    resumed = tpa.load_task_profiles(client, snapshot="snapshot", progress=False)
-    assert_same_tables(resumed, tpa.load_task_profiles(client, progress=False))
+    resumed = tpa.load_task_profiles(client, snapshot="snapshot", limit=15, progress=False)
+    assert_same_tables(resumed, tpa.load_task_profiles(client, limit=15, progress=False))
     assert exports(tenant) - before == 2 + 3
 
 
@@ -372,7 +371,7 @@ def test_missing_version_does_not_stop_export(serve: Callable[..., Tenant], stat
 
     tenant.reply = reply_without_version  # type: ignore[method-assign]
     profiles = load(tenant)
-    assert (profiles.jobs.height, profiles.manifest["source"]["service_version"]) == (240, None)
+    assert (profiles.jobs.height, profiles.manifest["source"]["service_version"]) == (40, None)
 
 
 def test_missing_lists_raise_before_export(serve: Callable[..., Tenant]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 import re
@@ -16,8 +17,11 @@ from hypothesis import given, strategies as st
 from nbformat import v4
 
 import tpanalytics as tpa
+from tests.helpers.notebooks_in_process import in_process
 from tpanalytics.share import run_notebook as running
 from tpanalytics.share.run_notebook import notebook_parameters, run_notebook
+
+__all__ = ["in_process"]
 
 #: Warnings of the Jupyter libraries.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::UserWarning")
@@ -121,6 +125,16 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
         path = template(REVEALING, shows, "print(family)")
         before = path.read_bytes()
         parameters = {"family": 'O\'Brien & "Söhne"', "snapshot": snapshot}
+        executed: list[Any] = []
+        execute = running._execute
+
+        def execute_once(template: Path, notebook: Any, seconds: float) -> None:
+            if not executed:
+                execute(template, notebook, seconds)
+                executed.append(copy.deepcopy(notebook))
+            notebook.update(copy.deepcopy(executed[0]))
+
+        patch.setattr(running, "_execute", execute_once)
         texts = [run_notebook(path, f"new/out{kind}", parameters).read_text("utf-8") for kind in (".ipynb", ".html")]
         assert path.read_bytes() == before
     return snapshot, texts[0], texts[1]
@@ -149,6 +163,7 @@ def test_values_are_injected_after_the_defaults(outputs: tuple[Path, str, str]) 
     assert "widget" not in outputs[1].replace("widget-view+json", "", 1), "only in the code"
 
 
+@pytest.mark.usefixtures("in_process")
 def test_running_an_output_again_changes_nothing() -> None:
     first = run_notebook(template("print(family)"), "first.ipynb", {"family": "Finance"})
     again = run_notebook(first, "again.ipynb", {"family": "Finance"})

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.public_measures import MEASURES, odd
 from tests.helpers.random_profiles import companies, profiles_of
+from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
 from tpanalytics.measures.privacy.suppress import apply_policy, suppress, suppressed_families
@@ -98,12 +99,15 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
 
 
 @hypothesis.given(name=st.sampled_from(list(RESULTS)), profiles=companies, limits=limits)
-def test_rows_and_totals_do_not_reveal_small_groups(
+def test_suppressed_rows_and_totals_do_not_reveal_small_groups(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
 ) -> None:
+    result = RESULTS[name](profiles)
+    suppressed = suppress(result, profiles, privacy=Privacy(**limits))
+    assert_suppressed_rows_have_no_figures_and_others_are_unchanged(suppressed, result)
+    jobs, hidden = nested(profiles), hidden_of(suppressed)
+    assert all(row.get("jobs") in (None, len(jobs[row["job_family"]])) for row in suppressed.iter_rows(named=True))
     how = {**limits, "staffed": name in STAFFED, "states": ["validated"] if name in VALIDATED else COUNTED}
-    jobs = nested(profiles)
-    hidden = hidden_of(suppress(RESULTS[name](profiles), profiles, privacy=Privacy(**limits)))
     small = {family for family in jobs if is_small(jobs[family], **how)}
     assert small <= hidden
     if not small:
@@ -112,6 +116,22 @@ def test_rows_and_totals_do_not_reveal_small_groups(
         assert len(hidden) > 1
         together = [job for family in hidden for job in jobs[family]]
         assert not is_small(together, **how)
+
+
+def assert_suppressed_rows_have_no_figures_and_others_are_unchanged(
+    suppressed: pl.DataFrame, result: pl.DataFrame
+) -> None:
+    assert suppressed.schema == {**result.schema, "reason": pl.String}
+    hidden = suppressed.filter(reason=SUPPRESSED)
+    shown = suppressed.filter(pl.col("reason").ne_missing(SUPPRESSED))
+    unchanged = result.filter(~pl.col("job_family").is_in(suppressed_families(suppressed)))
+    assert_frame_equal(shown.select(result.columns), unchanged)
+    assert set(suppressed["job_family"]) == set(result["job_family"])
+    assert_frame_equal(pl.concat([shown, hidden]), suppressed)
+    figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
+    assert all(column.null_count() == hidden.height for column in figures)
+    assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
+    assert "jobs" not in suppressed.columns or not suppressed["jobs"].null_count()
 
 
 @hypothesis.given(profiles=companies, limits=limits)
@@ -126,27 +146,6 @@ def test_no_more_than_necessary_is_suppressed(profiles: tpa.TaskProfiles, limits
         assert larger or len(fewer) < 2 or is_small(together, **limits, staffed=False)
 
 
-@hypothesis.given(name=st.sampled_from(list(RESULTS)), profiles=companies, limits=limits)
-def test_suppressed_rows_have_no_figures_and_others_are_unchanged(
-    profiles: tpa.TaskProfiles, limits: dict[str, Any], name: str
-) -> None:
-    result = RESULTS[name](profiles)
-    suppressed = suppress(result, profiles, privacy=Privacy(**limits))
-    assert suppressed.schema == {**result.schema, "reason": pl.String}
-    hidden = suppressed.filter(reason=SUPPRESSED)
-    shown = suppressed.filter(pl.col("reason").ne_missing(SUPPRESSED))
-    unchanged = result.filter(~pl.col("job_family").is_in(suppressed_families(suppressed)))
-    assert_frame_equal(shown.select(result.columns), unchanged)
-    assert set(suppressed["job_family"]) == set(result["job_family"])
-    assert_frame_equal(pl.concat([shown, hidden]), suppressed)
-    figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
-    assert all(column.null_count() == hidden.height for column in figures)
-    assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
-    counts = dict(nested(profiles))
-    assert all(row.get("jobs") in (None, len(counts[row["job_family"]])) for row in suppressed.iter_rows(named=True))
-    assert "jobs" not in suppressed.columns or not suppressed["jobs"].null_count()
-
-
 @hypothesis.given(
     name=st.sampled_from(["hours", "coverage", "impact, by headcount", "fragmentation"]),
     profiles=companies,
@@ -156,16 +155,17 @@ def test_suppressed_rows_have_no_figures_and_others_are_unchanged(
 def test_result_does_not_depend_on_row_order_or_repetition(
     profiles: tpa.TaskProfiles, seed: int, limits: dict[str, Any], name: str
 ) -> None:
-    measure = RESULTS[name]
-    once = suppress(measure(profiles), profiles, privacy=Privacy(**limits))
+    measure, privacy = RESULTS[name], Privacy(**limits)
+    result = measure(profiles)
+    once = suppress(result, profiles, privacy=privacy)
     shuffled = tpa.TaskProfiles(
         profiles.jobs.sample(fraction=1, shuffle=True, seed=seed).lazy(),
         profiles.tasks.sample(fraction=1, shuffle=True, seed=seed).lazy(),
     )
-    assert_frame_equal(suppress(measure(shuffled), shuffled, privacy=Privacy(**limits)), once, abs_tol=1e-9)
-    assert_frame_equal(apply_policy(measure(profiles), group_counts(profiles), Privacy(**limits)), once)
+    assert_frame_equal(suppress(measure(shuffled), shuffled, privacy=privacy), once, abs_tol=1e-9)
+    assert_frame_equal(apply_policy(result, group_counts(profiles), privacy), once)
     if hidden_of(once) != set(once["job_family"]):
-        assert_frame_equal(suppress(once, profiles, privacy=Privacy(**limits)), once)
+        assert_frame_equal(suppress(once, profiles, privacy=privacy), once)
 
 
 @some_results
@@ -260,9 +260,10 @@ def test_rows_of_one_family_do_not_suppress_other_families() -> None:
 def test_one_small_family_suppresses_a_second() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     for measure in RESULTS.values():
-        assert hidden_of(suppress(measure(profiles), profiles)) == {"Small", "Tiny"}
-        if "jobs" in measure(profiles).columns:
-            assert hidden_of(suppress(measure(profiles))) == {"Small", "Tiny"}, "without profiles"
+        result = measure(profiles)
+        assert hidden_of(suppress(result, profiles)) == {"Small", "Tiny"}
+        if "jobs" in result.columns:
+            assert hidden_of(suppress(result)) == {"Small", "Tiny"}, "without profiles"
 
 
 def test_two_families_that_are_small_together_suppress_a_third() -> None:
@@ -369,6 +370,7 @@ def test_next_smallest_cell_of_a_row_is_suppressed() -> None:
 
 
 def test_nothing_is_suppressed_in_the_companies(company: tpa.TaskProfiles) -> None:
+    company = with_cache(company)
     for name, measure in RESULTS.items():
         if "headcount" in company.jobs.columns or name not in STAFFED:
             assert hidden_of(suppress(measure(company), company)) == set()
@@ -413,12 +415,13 @@ def test_employee_counts_as_one_person() -> None:
 def test_results_by_job_do_not_reveal_small_jobs(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: str
 ) -> None:
+    profiles, privacy = with_cache(profiles), Privacy(**limits)
     hours = tpa.hours_by_job(profiles)
     result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else getattr(tpa, measure)(profiles)
-    shown = suppress(result, profiles, privacy=Privacy(**limits))
-    removed = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=Privacy(**limits))["job_id"])
+    shown = suppress(result, profiles, privacy=privacy)
+    removed = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=privacy)["job_id"])
     assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(removed))))
-    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=Privacy(**limits)))
+    hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=privacy))
     for name, jobs in nested(profiles).items():
         removed_jobs = [row for row in jobs if row["job_id"] in removed]
         small = [row for row in jobs if row["headcount"] is not None and row["headcount"] < limits["min_headcount"]]

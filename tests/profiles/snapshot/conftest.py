@@ -37,8 +37,8 @@ def refuse(reply: Reply) -> Reply:
 
 @pytest.fixture
 def tenant() -> Iterator[Tenant]:
-    """Return a tenant with 70 jobs, which are 70 pages in `pull`."""
-    with Tenant(Catalogue([job(i, tasks=i % 3) for i in range(70)])) as tenant:
+    """Return a tenant with 12 jobs, which are 12 pages in `pull`."""
+    with Tenant(Catalogue([job(i, tasks=i % 3) for i in range(12)])) as tenant:
         yield tenant
 
 

@@ -64,7 +64,7 @@ def test_snapshot_with_pending_export_is_not_pruned(tenant: Tenant) -> None:
     interrupt(tenant, 5, folder="data/old")
     assert tpa.prune_snapshots("data", keep=1).height == 0
     pull(tenant, "data/old")
-    assert exports(tenant) == 2 + 5 + 66
+    assert exports(tenant) == 2 + 5 + 8
 
 
 def test_damaged_snapshots_are_listed_but_not_pruned(tenant: Tenant) -> None:

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
-from tests.helpers.reports import cached_images, evidence, one_chart, scope_key, small
+from tests.helpers.reports import cached_images, evidence, few_resamples, one_chart, scope_key, small
+from tests.helpers.unvalidated_charts import unvalidated_charts
 from tpanalytics.share.report import verify_report
 from tpanalytics.share.report.embed import script_safe
 from tpanalytics.share.report.evidence import digest
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["cached_images", "one_chart"]
+__all__ = ["cached_images", "few_resamples", "one_chart", "unvalidated_charts"]
 
-pytestmark = pytest.mark.usefixtures("one_chart")
+pytestmark = pytest.mark.usefixtures("one_chart", "few_resamples")
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +38,20 @@ def earlier() -> tpa.TaskProfiles:
 
 
 @pytest.fixture(scope="module")
-def report(profiles: tpa.TaskProfiles, one_chart: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(
+    profiles: tpa.TaskProfiles, one_chart: None, few_resamples: None, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     arguments = {"title": "Würden & <b>Wägen</b>", "jobs": True, "rationales": True, "contract_hours": 38.5}
     return tpa.save_report(profiles, tmp_path_factory.mktemp("verify") / "report.html", **arguments)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def comparison(
-    profiles: tpa.TaskProfiles, earlier: tpa.TaskProfiles, one_chart: None, tmp_path_factory: pytest.TempPathFactory
+    profiles: tpa.TaskProfiles,
+    earlier: tpa.TaskProfiles,
+    one_chart: None,
+    few_resamples: None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     return tpa.save_report(profiles, tmp_path_factory.mktemp("verify") / "two.html", before=earlier, families="Finance")
 
