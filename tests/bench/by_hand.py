@@ -20,14 +20,14 @@ def _counted(tasks: pl.DataFrame) -> pl.LazyFrame:
         tasks.lazy()
         .filter(pl.col("validation_state").is_in(_STATES))
         .with_columns(
-            pl.col("job_family").fill_null("(no family)"), pl.col("ai_impact_level").fill_null("not assessed")
+            pl.col("job_family").fill_null("(no job family)"), pl.col("ai_impact_level").fill_null("not assessed")
         )
     )
 
 
 def _pandas_counted(tasks: Any) -> Any:
     tasks = tasks[tasks["validation_state"].isin(_STATES)]
-    return tasks.fillna({"job_family": "(no family)", "ai_impact_level": "not assessed"})
+    return tasks.fillna({"job_family": "(no job family)", "ai_impact_level": "not assessed"})
 
 
 def _coverage(jobs: pl.DataFrame, tasks: pl.DataFrame) -> pl.DataFrame:
@@ -50,7 +50,7 @@ def _coverage(jobs: pl.DataFrame, tasks: pl.DataFrame) -> pl.DataFrame:
     n, known = pl.col("tasks"), pl.col("with_hours")
     return (
         jobs.lazy()
-        .select("job_id", pl.col("job_family").fill_null("(no family)"))
+        .select("job_id", pl.col("job_family").fill_null("(no job family)"))
         .join(of_job, on="job_id", how="left")
         .group_by("job_family")
         .agg(
@@ -86,7 +86,7 @@ def _pandas_coverage(jobs: Any, tasks: Any) -> Any:
     }
     hours_of = {"tasks": ("job_id", "size"), "with_hours": ("weekly_hours", "count"), "hours": ("weekly_hours", "sum")}
     of_job = tasks.groupby("job_id").agg(**hours_of, **sums).reset_index()
-    wide = jobs.fillna({"job_family": "(no family)"}).merge(of_job, on="job_id", how="left")
+    wide = jobs.fillna({"job_family": "(no job family)"}).merge(of_job, on="job_id", how="left")
     wide["complete"], wide["profiled"] = wide["tasks"] == wide["with_hours"], wide["tasks"].notna()
     shares = {name: (name, "mean") for name in ("complete", "profiled")}
     totals = {name: (name, "sum") for name in (*hours_of, *sums)}
@@ -112,7 +112,7 @@ def _hours(jobs: pl.DataFrame, tasks: pl.DataFrame) -> pl.DataFrame:
     of_job = _counted(tasks).group_by("job_id").agg(tasks=pl.len(), with_hours=hours.count(), hours=known)
     return (
         jobs.lazy()
-        .select("job_id", pl.col("job_family").fill_null("(no family)"))
+        .select("job_id", pl.col("job_family").fill_null("(no job family)"))
         .join(of_job, on="job_id", how="left")
         .group_by("job_family")
         .agg(
@@ -133,7 +133,7 @@ def _pandas_hours(jobs: Any, tasks: Any) -> Any:
     of_job = tasks.groupby("job_id").agg(tasks=("job_id", "size"), with_hours=("weekly_hours", "count"))
     of_job["hours"] = tasks.groupby("job_id")["weekly_hours"].sum(min_count=1)
     of_job = of_job.reset_index()
-    wide = jobs.fillna({"job_family": "(no family)"}).merge(of_job, on="job_id", how="left")
+    wide = jobs.fillna({"job_family": "(no job family)"}).merge(of_job, on="job_id", how="left")
     by_family = wide.groupby("job_family")
     result = by_family[["tasks", "with_hours", "hours"]].sum()
     result["jobs"], result["jobs_with_hours"] = by_family.size(), by_family["hours"].count()

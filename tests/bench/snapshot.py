@@ -146,7 +146,7 @@ def opened_by_pandas(folder: str, needed: bool) -> dict[str, Any]:
         families = pd.read_parquet(jobs, columns=["job_id", "job_family"])
         tasks = tasks.drop(columns="job_family", errors="ignore").merge(families, on="job_id", how="left")
     tasks = tasks[tasks["validation_state"].isin(["validated", "suggested"])]
-    tasks = tasks.fillna({"job_family": "(no family)", "ai_impact_level": "not assessed"})
+    tasks = tasks.fillna({"job_family": "(no job family)", "ai_impact_level": "not assessed"})
     groups = tasks.groupby(["job_family", "ai_impact_level"], sort=True)["weekly_hours"]
     shares = groups.agg(tasks="size", tasks_with_hours="count", hours="sum").reset_index()
     shares["share"] = shares["hours"] / shares.groupby("job_family")["hours"].transform("sum")

@@ -47,7 +47,7 @@ def test_arrows_match_the_measure(sample: tpa.TaskProfiles, later: tpa.TaskProfi
         measured = tpa.compare_exposure(sample, later).select(
             "scope", "job_family", was="exposure_before", now="exposure_after"
         )
-    expected = {row[1]: row[2:] for row in measured.filter(scope="family").rows()}
+    expected = {row[1]: row[2:] for row in measured.filter(scope="group").rows()}
     assert {row["job_family"]: (row["was"], row["now"]) for row in rows_with(spec, "was", "now")} == expected
     order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))
     assert order == sorted(expected, key=lambda f: (-round(expected[f][1] - expected[f][0], 9), f))
@@ -61,7 +61,7 @@ def test_families_with_changed_coverage_are_marked_as_measurement(
 ) -> None:
     chart = plot_by_family(sample, later)
     marks = {row["job_family"]: row["shows"] for row in rows_with(chart.to_dict(), "job_family", "shows")}
-    coverage = tpa.compare(sample, later).filter(scope="family")
+    coverage = tpa.compare(sample, later).filter(scope="group")
     for family, was, now in coverage.select("job_family", "coverage_before", "coverage_after").rows():
         assert marks[family] == ("measurement" if abs(now - was) > 0.05 else "work")
     assert set(marks.values()) == {"measurement", "work"}

@@ -24,7 +24,7 @@ def test_alt_text_contains_every_median(sample: tpa.TaskProfiles) -> None:
 def test_families_with_grade_c_or_without_a_name_are_not_the_headline(sample: tpa.TaskProfiles) -> None:
     title = title_of(tpa.plot_hours(sample))
     assert "Product Management" not in title
-    assert "(no family)" not in title
+    assert "(no job family)" not in title
 
 
 @pytest.mark.parametrize(

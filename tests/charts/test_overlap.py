@@ -22,8 +22,8 @@ def test_squares_match_the_measure(sample: tpa.TaskProfiles, weight: Any) -> Non
     spec = tpa.plot_overlap(sample, weight=weight).to_dict()
     labels = next(layer["encoding"]["y"]["axis"]["labelExpr"] for layer in layers(spec) if "y" in layer["encoding"])
     order = [" ".join(lines).rsplit("\u2002", 1)[0] for lines in json.loads(labels.removesuffix("[datum.value - 1]"))]
-    assert sorted(order) == sorted({*sample.jobs["job_family"].drop_nulls(), "(no family)"})
-    assert order[-1] == "(no family)"
+    assert sorted(order) == sorted({*sample.jobs["job_family"].drop_nulls(), "(no job family)"})
+    assert order[-1] == "(no job family)"
     squares = rows_encoding(spec, "rect", "share")
     shares = {(order[row["row"] - 1], order[row["col"] - 1]): row["share"] for row in squares}
     overlap = tpa.overlap(sample)
@@ -34,7 +34,7 @@ def test_squares_match_the_measure(sample: tpa.TaskProfiles, weight: Any) -> Non
         assert shares[pair] == pytest.approx(a_in_b, abs=1e-4)
         assert shares[pair[::-1]] == pytest.approx(b_in_a, abs=1e-4)
     assert len(shares) == 2 * overlap.height
-    largest = max(share for pair, share in shares.items() if "(no family)" not in pair)
+    largest = max(share for pair, share in shares.items() if "(no job family)" not in pair)
     assert percent(largest) in spec["description"]
 
 

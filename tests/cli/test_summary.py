@@ -39,14 +39,14 @@ def test_summary_suppresses_small_families(capsys: pytest.CaptureFixture[str]) -
     assert usual.endswith("\u00b7 = suppressed (small group)\n")
     out = run("summary", "--min-jobs", "8", capsys=capsys)[1]
     lines = {line[:12].strip(): line for line in out.splitlines()}
-    assert lines["(no family)"].split()[2:] == ["7", *["\u00b7"] * 11]
+    assert lines["(no job family)"].split()[2:] == ["7", *["\u00b7"] * 11]
     assert lines["Field Servic"].split()[-11:] == ["\u00b7"] * 11, "the next smallest"
     assert re.search(r"^· = suppressed\. 2 of 17 .*8 jobs or 5 people", out, re.MULTILINE)
     figures = json.loads(run("summary", "--min-jobs", "8", "--json", capsys=capsys)[1])
     assert figures["privacy"] == {"min_jobs": 8, "min_headcount": 5}
     for name in ("hours", "impact", "coverage"):
         hidden = [row for row in figures[name] if row["reason"] == "SUPPRESSED"]
-        assert {row["job_family"] for row in hidden} == {"(no family)", "Field Service and Installation"}
+        assert {row["job_family"] for row in hidden} == {"(no job family)", "Field Service and Installation"}
         known = {key for row in hidden for key, value in row.items() if value is not None}
         assert known <= {"job_family", "level", "jobs", "basis", "reason"}
     assert run("summary", "--min-jobs", "-1", capsys=capsys)[0] == 1
@@ -127,7 +127,7 @@ def test_summary_of_sample_file_and_empty_file(capsys: pytest.CaptureFixture[str
     assert "sample data" in run("summary", capsys=capsys)[1]
     Path("export.jsonl").write_text('{"external_id": "j", "tasks": []}', encoding="utf-8")
     status, out, _ = run("summary", "export.jsonl", capsys=capsys)
-    assert (status, "(no family)" in out) == (0, True)
+    assert (status, "(no job family)" in out) == (0, True)
     Path("empty.json").write_text("[]", encoding="utf-8")
     assert "There are no jobs." in run("summary", "empty.json", capsys=capsys)[1]
 

@@ -33,12 +33,12 @@ __all__ = [
 ]
 
 #: SQL for `query`: the tasks as ``t``, with ``not assessed`` for a missing level.
-TASKS = """with family as (select *, coalesce(job_family, '(no family)') as family from jobs),
+TASKS = """with family as (select *, coalesce(job_family, '(no job family)') as family from jobs),
     t as (select p.family, p.job_id, x.weekly_hours as h, coalesce(x.ai_impact_level, 'not assessed') as level,
                  x.validation_state as state, p.headcount as fte
           from tasks x join family p using (job_id) where x.validation_state in ('validated', 'suggested')) """
 #: SQL for `query`: the tasks as ``t``, with the weight of their level, and its weight if H2 = 0 and H2 = 1.
-TASKS_WITH_WEIGHTS = """with family as (select *, coalesce(job_family, '(no family)') as family from jobs),
+TASKS_WITH_WEIGHTS = """with family as (select *, coalesce(job_family, '(no job family)') as family from jobs),
     w as (from (values ('H1', 1.0, 1.0, 1.0), ('H2', 0.5, 0.0, 1.0), ('H3', 0.0, 0.0, 0.0)) v(level, b, b0, b1)),
     t as (select p.family, p.job_id, p.headcount fte, p.contract_hours c, x.weekly_hours h,
                  x.ai_impact_level as level, w.b::double b, w.b0::double b0, w.b1::double b1

@@ -46,7 +46,7 @@ def _sheet(profiles: tpa.TaskProfiles) -> Any:
 
 def _jobs(profiles: tpa.TaskProfiles) -> Any:
     families = profiles.jobs.get_column("job_family").to_list()
-    return tpa.plot_jobs(profiles, (families[0] if families else None) or "(no family)", privacy=None)
+    return tpa.plot_jobs(profiles, (families[0] if families else None) or "(no job family)", privacy=None)
 
 
 #: Functions from profiles to a chart. Charts of two snapshots derive the second one.

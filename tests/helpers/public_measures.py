@@ -55,7 +55,7 @@ _LATER = odd(later=True)
 
 
 def _claim(profiles: tpa.TaskProfiles) -> pl.DataFrame:
-    claim = tpa.check_claim(profiles, "Finance > (no family)", rounds=100)
+    claim = tpa.check_claim(profiles, "Finance > (no job family)", rounds=100)
     columns = {"verdict": claim.verdict, "resamples": claim.resamples_agree}
     return claim.specifications.with_columns(**{name: pl.lit(value) for name, value in columns.items()})
 
@@ -93,7 +93,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "hours_at_stake": tpa.hours_at_stake,
     "hours": tpa.hours,
     "hours, complete jobs": lambda profiles: tpa.hours(profiles, complete_only=True),
-    "hours, over people": lambda profiles: tpa.hours(profiles, spread_over="headcount"),
+    "hours, over people": lambda profiles: tpa.hours(profiles, weight="headcount"),
     "hours_by_job": tpa.hours_by_job,
     "impact, by tasks": lambda profiles: tpa.impact(profiles, weight="tasks"),
     "impact, by hours": lambda profiles: tpa.impact(profiles, weight="hours"),

@@ -39,7 +39,7 @@ small_profiles = st.lists(any_job, max_size=3).map(rounded_profiles)
 COMPARISONS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]] = {
     "compare": tpa.compare,
     "exposure by family": tpa.compare_exposure,
-    "exposure by job": lambda before, after: tpa.compare_exposure(before, after, by="job"),
+    "exposure by job": lambda before, after: tpa.compare_exposure(before, after, by="job_id"),
     "transitions of levels": tpa.transitions,
     "transitions of states": lambda before, after: tpa.transitions(before, after, of="state"),
 }
@@ -82,7 +82,7 @@ def exposure_sums(
     rows = query(
         profiles,
         f"""select {part} as part, sum(weekly_hours * w) as exposed, sum(weekly_hours) as hours
-            from (select job_id, coalesce(job_family, '(no family)') as job_family from jobs)
+            from (select job_id, coalesce(job_family, '(no job family)') as job_family from jobs)
             join tasks using (job_id) join weights on level = ai_impact_level
             where validation_state in ('validated', 'suggested') and weekly_hours is not null
             group by 1 having hours > 0""",

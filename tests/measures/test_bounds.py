@@ -150,8 +150,8 @@ def gaps_and_note(profiles: tpa.TaskProfiles, **how: Any) -> tuple[set[str], str
 
 
 def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
-    named = pl.col("job_family").fill_null("(no family)")
-    families = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
+    named = pl.col("job_family").fill_null("(no job family)")
+    families = profiles.jobs.get_column("job_family").fill_null("(no job family)").unique().sort().to_list()
     shares = {
         row["job_family"]: (row["share_low"], row["share_high"])
         for row in tpa.impact(profiles).iter_rows(named=True)

@@ -28,10 +28,10 @@ def test_every_pair_that_changes_order_is_found(profiles: tpa.TaskProfiles) -> N
         if min(abs(low), abs(high)) > 1e-12 and (low > 0) != (high > 0):
             expected[frozenset((left, right))] = low / (low - high)
     table = tpa.break_even(profiles)
-    assert {frozenset(pair) for pair in table.select("family_a", "family_b").rows()} == set(expected)
+    assert {frozenset(pair) for pair in table.select("group_a", "group_b").rows()} == set(expected)
     for row in table.iter_rows(named=True):
         b = row["break_even"]
-        assert math.isclose(b, expected[frozenset((row["family_a"], row["family_b"]))], abs_tol=1e-9)
+        assert math.isclose(b, expected[frozenset((row["group_a"], row["group_b"]))], abs_tol=1e-9)
         assert 0 < b < 1
         at_b = [row[f"weight_low_{x}"] * (1 - b) + row[f"weight_high_{x}"] * b for x in "ab"]
         assert math.isclose(*at_b, abs_tol=1e-9)
@@ -45,10 +45,10 @@ def test_two_families_computed_by_hand() -> None:
     profiles = profiles_of([job(*steep, family="S"), job(*flat, family="F"), job(*other, family="Top")])
     row = tpa.break_even(profiles).row(0, named=True)
     assert tpa.break_even(profiles).height == 1
-    assert (row["family_a"], row["family_b"], row["a_leads"]) == ("S", "F", "above")
+    assert (row["group_a"], row["group_b"], row["a_leads"]) == ("S", "F", "above")
     assert row["break_even"] == pytest.approx(1 / 3)
     low = tpa.break_even(profiles, level_weights={"H1": 1.0, "H2": 0.1, "H3": 0.0}).row(0, named=True)
-    assert (low["family_a"], low["a_leads"], low["break_even"]) == ("F", "below", pytest.approx(1 / 3))
+    assert (low["group_a"], low["a_leads"], low["break_even"]) == ("F", "below", pytest.approx(1 / 3))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def figures_from_sql(profiles: tpa.TaskProfiles) -> dict[str, dict[str, Any]]:
     rows = query(
         profiles,
         """
-        with person as (select job_id, coalesce(job_family, '(no family)') as family, headcount as n,
+        with person as (select job_id, coalesce(job_family, '(no job family)') as family, headcount as n,
                                coalesce(contract_hours, 37) as week from jobs),
         t as (select job_id, weekly_hours h, ai_impact_level lvl, lo, hi
               from tasks left join rates on level = ai_impact_level
@@ -61,7 +61,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
     profiles = with_headcount(profiles)
     expected = figures_from_sql(profiles)
     result = capacity(profiles)
-    assert result["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no family)", family))
+    assert result["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no job family)", family))
     low, high = 0.3 * 0.5, 0.6 * 0.8
     scaled = {
         "people": ("people", 1),

@@ -37,13 +37,13 @@ def claim_of(left: list[Any], right: list[Any], claim: str = "A > B", **argument
         ("R&D < 5 > 研究開発", ("R&D < 5", ">", "研究開発")),
         ("Sales < R&D < 5", ("Sales", "<", "R&D < 5")),
         ('"Finance" > "R&D < 5"', ("Finance", ">", "R&D < 5")),
-        ("(no family) > Field Service", ("(no family)", ">", "Field Service")),
+        ("(no job family) > Field Service", ("(no job family)", ">", "Field Service")),
         ('"x > y" > z', ("x > y", ">", "z")),
         ("sales team > z", ("sales team", ">", "z")),
     ],
 )
 def test_claims_are_parsed_with_the_names_of_the_families(claim: str, expected: tuple[str, str, str]) -> None:
-    families = ["Finance", "Sales", "R&D < 5", "研究開発", "(no family)", "Field Service", "x", "x > y", "y > z", "z"]
+    families = ["Finance", "Sales", "R&D < 5", "研究開発", "(no job family)", "Field Service", "x", "x > y", "y > z", "z"]
     assert parse_claim(claim, [*families, "Sales Team", "sales team"]) == expected
 
 
@@ -143,7 +143,7 @@ def test_resamples_of_a_sum_keep_the_number_of_jobs() -> None:
 
 @hypothesis.given(measure=st.sampled_from(list(MEASURES)), profiles=companies)
 def test_specifications_match_sql_on_random_companies(profiles: tpa.TaskProfiles, measure: Any) -> None:
-    names = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
+    names = profiles.jobs.get_column("job_family").fill_null("(no job family)").unique().sort().to_list()
     hypothesis.assume(len(names) > 1)
     result = tpa.check_claim(profiles, f'"{names[0]}" > "{names[1]}"', measure=measure, rounds=100, contract_hours=60)
     assert " nan" not in str(result)
@@ -160,7 +160,7 @@ def test_specifications_match_sql_on_random_companies(profiles: tpa.TaskProfiles
         }[measure]
         people = "n" if basis == "headcount" else "1.0"
         queries.append(
-            f"""from (with t as (select coalesce(j.job_family, '(no family)') f, job_id, weekly_hours h, headcount n,
+            f"""from (with t as (select coalesce(j.job_family, '(no job family)') f, job_id, weekly_hours h, headcount n,
                     ai_impact_level l from tasks x join jobs j using (job_id)
                     where validation_state in ('validated', {"'suggested'" if "suggested" in states else "''"})),
                 c as (select *, count(*) over (partition by job_id) = count(h) over (partition by job_id) complete,
@@ -179,7 +179,7 @@ def test_specifications_match_sql_on_random_companies(profiles: tpa.TaskProfiles
 
 @hypothesis.given(measure=st.sampled_from(list(MEASURES)), profiles=companies)
 def test_result_does_not_depend_on_the_order_of_rows(profiles: tpa.TaskProfiles, measure: Any) -> None:
-    names = profiles.jobs.get_column("job_family").fill_null("(no family)").unique().sort().to_list()
+    names = profiles.jobs.get_column("job_family").fill_null("(no job family)").unique().sort().to_list()
     hypothesis.assume(len(names) > 1)
     claim = f'"{names[0]}" > "{names[1]}"'
     reversed_profiles = tpa.TaskProfiles(profiles.jobs.reverse(), profiles.tasks.reverse().lazy())

@@ -70,7 +70,7 @@ def pairs() -> tuple[tpa.TaskProfiles, tpa.TaskProfiles]:
 
 def expected_bridge(before: tpa.TaskProfiles, after: tpa.TaskProfiles, level: str) -> dict[str, dict[str, float]]:
     families = [
-        dict(p.jobs.select("job_id", pl.col("job_family").fill_null("(no family)")).rows()) for p in (before, after)
+        dict(p.jobs.select("job_id", pl.col("job_family").fill_null("(no job family)")).rows()) for p in (before, after)
     ]
     tasks_before, tasks_after = resolved_tasks(before, level), resolved_tasks(after, level)
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -112,7 +112,7 @@ def test_terms_add_up_for_1200_pairs(pairs: tuple[tpa.TaskProfiles, tpa.TaskProf
 
 def check_against_loops(before: tpa.TaskProfiles, after: tpa.TaskProfiles, level: str) -> None:
     expected = expected_bridge(before, after, level)
-    for row in tpa.compare(before, after, level=level).filter(scope="family").iter_rows(named=True):
+    for row in tpa.compare(before, after, level=level).filter(scope="group").iter_rows(named=True):
         other = expected[row["job_family"]]
         assert adds_up(row)
         for name in ("tasks_both", "tasks_both_measured", "tasks_added", "tasks_removed"):
@@ -141,10 +141,10 @@ def without_repeats(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 
 def check_sums(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     result = tpa.compare(before, after)
-    families, total = result.filter(scope="family"), result.filter(scope="all")
+    families, total = result.filter(scope="group"), result.filter(scope="all")
     for profiles, side in ((before, "before"), (after, "after")):
         hours: dict[str, float] = defaultdict(float)
-        family_of = {row["job_id"]: row["job_family"] or "(no family)" for row in profiles.jobs.iter_rows(named=True)}
+        family_of = {row["job_id"]: row["job_family"] or "(no job family)" for row in profiles.jobs.iter_rows(named=True)}
         for (job_id, _), resolved in resolved_tasks(profiles, "H1").items():
             hours[family_of[job_id]] += resolved.hours_at_level
         for row in families.iter_rows(named=True):
@@ -163,10 +163,10 @@ def check_sums(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
 
 
 def check_totals_equal_impact(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
-    bridge = {row["job_family"]: row for row in tpa.compare(before, after).filter(scope="family").iter_rows(named=True)}
+    bridge = {row["job_family"]: row for row in tpa.compare(before, after).filter(scope="group").iter_rows(named=True)}
     for profiles, side in ((before, "before"), (after, "after")):
         hours = dict(tpa.impact(profiles).filter(level="H1").select("job_family", "hours").rows())
-        assert set(profiles.jobs["job_family"].fill_null("(no family)")) <= set(bridge)
+        assert set(profiles.jobs["job_family"].fill_null("(no job family)")) <= set(bridge)
         for family, row in bridge.items():
             moved = row["moved"] if side == "before" else 0.0
             assert close((row[side] or 0.0) - moved, hours.get(family) or 0.0)

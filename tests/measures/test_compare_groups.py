@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @hypothesis.given(other=st.sampled_from(["Sales", None]), jobs=st.lists(any_job, min_size=2, max_size=5))
 def test_terms_equal_the_formula_for_random_profiles(jobs: list[Any], other: str | None) -> None:
     profiles = rounded_profiles([{**jobs[0], "job_family": "Finance"}, {**jobs[1], "job_family": "Sales"}, *jobs[2:]])
-    family = pl.col("job_family").fill_null("(no family)")
+    family = pl.col("job_family").fill_null("(no job family)")
     other_jobs = profiles.jobs.filter(family != "Finance" if other is None else family == other)
     family_jobs = profiles.jobs.filter(family == "Finance")
     sides = [

@@ -31,7 +31,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
     profiles.jobs.select("job_id", "job_family").write_parquet("jobs.parquet")
     profiles.tasks.select("job_id", "task_id", "validation_state", "weekly_hours").write_parquet("tasks.parquet")
     expected = duckdb.execute(
-        """with x as (select coalesce(job_family, '(no family)') f, task_id k, sum(weekly_hours) h
+        """with x as (select coalesce(job_family, '(no job family)') f, task_id k, sum(weekly_hours) h
               from 'tasks.parquet' join 'jobs.parquet' using (job_id)
               where validation_state <> 'rejected' group by all),
         known as (select f, k, h, row_number() over (partition by f order by h desc, k) as place,
@@ -42,12 +42,12 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
               min(place) filter (reached >= 0.8 * total - 1e-9) k80, sum(h) filter (place <= 10) top
               from known group by f)
         select f, coalesce(n, 0), missing, total, hhi, k80, top, gaps
-        from (select distinct coalesce(job_family, '(no family)') f from 'jobs.parquet')
+        from (select distinct coalesce(job_family, '(no job family)') f from 'jobs.parquet')
         left join by_family using (f) left join pairs using (f)
         left join (select f, count(*) filter (h is null) as missing from x group by f) using (f)"""
     ).fetchall()
     rows = {row["job_family"]: row for row in tpa.concentration(profiles).iter_rows(named=True)}
-    assert list(rows) == sorted((row[0] for row in expected), key=lambda family: (family == "(no family)", family))
+    assert list(rows) == sorted((row[0] for row in expected), key=lambda family: (family == "(no job family)", family))
     for family, n, missing, total, hhi, k80, top, gaps in expected:
         row, has_hours = rows[family], bool(total)
         several = has_hours and n > 1

@@ -31,7 +31,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
     )
     expected = {row["family"]: row for row in rows}
     table = tpa.coverage(profiles)
-    assert table["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no family)", family))
+    assert table["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no job family)", family))
     for row in table.iter_rows(named=True):
         other = expected[row["job_family"]]
         assert (row["jobs"], row["tasks"]) == (other["jobs"], other["tasks"])
@@ -95,7 +95,7 @@ def test_groups_are_compared_with_all_other_tasks(profiles: tpa.TaskProfiles) ->
     columns = {
         "validation state": counted["validation_state"],
         "AI impact level": counted["ai_impact_level"].fill_null("not assessed"),
-        "job family": counted["job_family"].fill_null("(no family)"),
+        "job family": counted["job_family"].fill_null("(no job family)"),
     }
     groups = {
         (by, value) for by, column in columns.items() if column.n_unique() > 1 for value in column.unique().to_list()

@@ -121,7 +121,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
     for weight in weights:
         expected = {row["family"]: row for row in rows if row["weight"] == weight}
         table = tpa.exposure(profiles, weight=weight)  # type: ignore[arg-type]
-        assert set(table["job_family"]) == set(profiles.jobs["job_family"].fill_null("(no family)"))
+        assert set(table["job_family"]) == set(profiles.jobs["job_family"].fill_null("(no job family)"))
         for row in table.iter_rows(named=True):
             other = expected.get(row["job_family"], {"tasks": 0, "weighed": 0})
             total = other.get("total")

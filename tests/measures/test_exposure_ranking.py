@@ -32,7 +32,7 @@ def checked_ranking(profiles: tpa.TaskProfiles, **how: Any) -> pl.DataFrame:
     numbers = result.select(pl.col(pl.Float64))
     for column in numbers.iter_columns():
         assert column.drop_nulls().is_finite().all()
-    families = profiles.jobs.get_column("job_family").fill_null("(no family)").unique()
+    families = profiles.jobs.get_column("job_family").fill_null("(no job family)").unique()
     assert sorted(result["job_family"].to_list()) == sorted(families.to_list())
     for row in result.iter_rows(named=True):
         has_interval = row["interval_low"] is not None
@@ -53,7 +53,7 @@ def test_ranks_equal_sql_on_random_companies(profiles: tpa.TaskProfiles, weight:
     result = checked_ranking(profiles, weight=weight)
     staff = "headcount" if weight == "headcount" else "1"
     sql = f"""with w(l, w) as (values ('H1', 1.0), ('H2', 0.5), ('H3', 0.0)),
-        j as (select coalesce(job_family, '(no family)') f, job_id, sum(weekly_hours * w * {staff}) x,
+        j as (select coalesce(job_family, '(no job family)') f, job_id, sum(weekly_hours * w * {staff}) x,
                      sum(weekly_hours * {staff}) y
               from tasks join jobs using (job_id) join w on l = ai_impact_level
               where validation_state <> 'rejected' and weekly_hours is not null group by all having y > 0),
@@ -134,7 +134,7 @@ def test_intervals_equal_the_textbook_formula(jobs: int, level: float) -> None:
 def test_ranking_of_some_families_ignores_the_others(sample: tpa.TaskProfiles) -> None:
     families = exposure_ranking(sample, rounds=100).get_column("job_family").to_list()[1::2]
     result = exposure_ranking(sample, rounds=100, families=families)
-    selected = pl.col("job_family").fill_null("(no family)").is_in(families)
+    selected = pl.col("job_family").fill_null("(no job family)").is_in(families)
     alone = tpa.TaskProfiles(sample.jobs.filter(selected), sample.tasks.filter(selected))
     assert result.get_column("job_family").to_list() == families
     assert_frame_equal(result, exposure_ranking(alone, rounds=100))

@@ -203,12 +203,12 @@ def test_longest_tasks_come_first_and_missing_hours_last(sample: tpa.TaskProfile
 
 def test_search_is_limited_to_states_and_families(sample: tpa.TaskProfiles) -> None:
     all_matches = tpa.find_tasks(sample, "customer", states=["validated", "suggested"])
-    matches = tpa.find_tasks(sample, "customer", states=["suggested"], families=["Sales", "(no family)"])
-    filters = pl.col("job_family").is_in(["Sales", "(no family)"]), pl.col("validation_state") == "suggested"
+    matches = tpa.find_tasks(sample, "customer", states=["suggested"], families=["Sales", "(no job family)"])
+    filters = pl.col("job_family").is_in(["Sales", "(no job family)"]), pl.col("validation_state") == "suggested"
     assert matches.equals(all_matches.filter(*filters))
     assert matches.height
     meaning = tpa.about(matches)
-    jobs = sample.jobs.with_columns(pl.col("job_family").fill_null("(no family)")).filter(filters[0])
+    jobs = sample.jobs.with_columns(pl.col("job_family").fill_null("(no job family)")).filter(filters[0])
     searched = sample.tasks.filter(pl.col("job_id").is_in(jobs["job_id"].implode()), filters[1])
     assert (meaning.jobs, meaning.tasks, meaning.share_suggested) == (jobs.height, searched.height, 1.0)
 
@@ -218,7 +218,7 @@ def test_matches_are_counted_by_family(profiles: tpa.TaskProfiles, text: str) ->
     profiles = with_cache(profiles)
     matches, table = tpa.find_tasks(profiles, text), matches_by_family(profiles, text)
     assert table["job_family"].to_list() == sorted(
-        set(profiles.jobs["job_family"].fill_null("(no family)")), key=lambda family: (family == "(no family)", family)
+        set(profiles.jobs["job_family"].fill_null("(no job family)")), key=lambda family: (family == "(no job family)", family)
     )
     for row in table.iter_rows(named=True):
         expected = matches.filter(job_family=row["job_family"])

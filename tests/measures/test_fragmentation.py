@@ -21,7 +21,7 @@ def per_person(profiles: tpa.TaskProfiles, shares: dict[str, float]) -> dict[str
             freed[row["job_id"]] = freed.get(row["job_id"], 0.0) + hours
     families: dict[str, list[tuple[float, float]]] = {}
     for row in profiles.jobs.iter_rows(named=True):
-        jobs = families.setdefault(row["job_family"] or "(no family)", [])
+        jobs = families.setdefault(row["job_family"] or "(no job family)", [])
         if row["headcount"] is not None and row["job_id"] in freed:
             jobs.append((row["headcount"], freed[row["job_id"]]))
     return families
@@ -31,7 +31,7 @@ def per_person(profiles: tpa.TaskProfiles, shares: dict[str, float]) -> dict[str
 def test_usable_hours_match_a_plain_python_computation(profiles: tpa.TaskProfiles, block: float) -> None:
     expected = per_person(profiles, {level: share * 0.5 for level, share in LOW.items()})
     result = tpa.fragmentation(profiles, freed=LOW, realisation=0.5, block_hours=block)
-    assert result["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no family)", family))
+    assert result["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no job family)", family))
     for row in result.iter_rows(named=True):
         jobs = expected[row["job_family"]]
         total = sum(people * hours for people, hours in jobs)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "hours": tpa.hours,
     "hours, complete jobs": lambda profiles: tpa.hours(profiles, complete_only=True),
-    "hours, by headcount": lambda profiles: tpa.hours(profiles, spread_over="headcount"),
+    "hours, by headcount": lambda profiles: tpa.hours(profiles, weight="headcount"),
     "hours by job": tpa.hours_by_job,
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
@@ -144,7 +144,7 @@ def family_of(*jobs: tuple[float | None, float | None]) -> tpa.TaskProfiles:
 
 
 def spread(profiles: tpa.TaskProfiles, **arguments: Any) -> dict[str, Any]:
-    return tpa.hours(profiles, spread_over="headcount", **arguments).row(0, named=True)
+    return tpa.hours(profiles, weight="headcount", **arguments).row(0, named=True)
 
 
 def test_headcount_weights_the_quantiles_and_excludes_jobs_without_it() -> None:
@@ -158,7 +158,7 @@ def test_headcount_weights_the_quantiles_and_excludes_jobs_without_it() -> None:
 def test_weighted_quantiles_equal_brute_force(profiles: tpa.TaskProfiles) -> None:
     staff = dict(profiles.jobs.select("job_id", "headcount").rows())
     by_job = tpa.hours_by_job(profiles)
-    for row in tpa.hours(profiles, spread_over="headcount").iter_rows(named=True):
+    for row in tpa.hours(profiles, weight="headcount").iter_rows(named=True):
         jobs = by_job.filter(job_family=row["job_family"]).select("job_id", "hours").rows()
         people = sorted((hours, staff[name]) for name, hours in jobs if hours is not None and staff[name])
         total = sum(n for _, n in people)
@@ -181,7 +181,7 @@ def test_weighted_quantiles_equal_brute_force(profiles: tpa.TaskProfiles) -> Non
 def test_equal_headcounts_change_only_the_interpolation_of_quantiles(profiles: tpa.TaskProfiles) -> None:
     equal = tpa.TaskProfiles(profiles.jobs.with_columns(headcount=pl.lit(1.0)), profiles.tasks)
     interpolated = [f"hours_{name}" for name in QUANTILES if name not in ("min", "max")]
-    weighted = tpa.hours(equal, spread_over="headcount").drop(interpolated)
+    weighted = tpa.hours(equal, weight="headcount").drop(interpolated)
     assert_frame_equal(weighted, tpa.hours(equal).drop(interpolated), abs_tol=1e-9)
 
 
@@ -198,9 +198,9 @@ def test_null_mean_has_a_reason() -> None:
     assert tpa.hours(incomplete).item(0, "reason") is None
 
 
-def test_invalid_spread_over_raises() -> None:
+def test_invalid_weight_raises() -> None:
     profiles = family_of((10.0, 1.0))
     with pytest.raises(tpa.SchemaError, match="`jobs` has no column 'headcount'"):
         spread(tpa.TaskProfiles(profiles.jobs.drop("headcount"), profiles.tasks))
-    with pytest.raises(tpa.SchemaError, match="`spread_over` must be 'jobs' or 'headcount', not 'fte'"):
-        tpa.hours(profiles, spread_over="fte")  # type: ignore[arg-type]
+    with pytest.raises(tpa.SchemaError, match="`weight` must be 'hours', 'headcount' or 'fte', not 'kg'"):
+        tpa.hours(profiles, weight="kg")  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
     for weight, (part, total_name) in amounts.items():
         table = tpa.impact(profiles, weight=weight)
         totals = {family: row for (family, _), row in expected.items()}
-        assert set(table["job_family"]) == set(profiles.jobs["job_family"].fill_null("(no family)"))
+        assert set(table["job_family"]) == set(profiles.jobs["job_family"].fill_null("(no job family)"))
         levels = set()
         for (_,), of_family in table.group_by("job_family"):
             shares = of_family["share"]

@@ -335,5 +335,5 @@ def test_imputed_hours_do_not_change_coverage_for_random_profiles(
 def test_imputed_hours_do_not_change_the_grade_of_a_claim() -> None:
     before = odd()
     after = tpa.impute_hours(before, "zero_i_know_what_i_do")
-    expected, actual = (tpa.check_claim(p, "Finance > (no family)", rounds=100) for p in (before, after))
+    expected, actual = (tpa.check_claim(p, "Finance > (no job family)", rounds=100) for p in (before, after))
     assert (actual.grade_left, actual.grade_right) == (expected.grade_left, expected.grade_right)

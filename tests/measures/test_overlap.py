@@ -39,12 +39,12 @@ def share_in(hours: dict[str, float | None], shared: set[str], total: float) -> 
 
 def expected_overlap(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], dict[str, Any]]:
     """Compute the figures of each pair of families task by task."""
-    families = {row["job_id"]: row["job_family"] or "(no family)" for row in profiles.jobs.iter_rows(named=True)}
+    families = {row["job_id"]: row["job_family"] or "(no job family)" for row in profiles.jobs.iter_rows(named=True)}
     hours_of: dict[str, dict[str, float | None]] = {family: {} for family in families.values()}
     for row in profiles.tasks.filter(pl.col("validation_state") != "rejected").iter_rows(named=True):
         family_hours, key, hours = hours_of[families[row["job_id"]]], row["task_id"], row["weekly_hours"]
         family_hours[key] = hours if family_hours.get(key) is None else family_hours[key] + (hours or 0.0)
-    order = sorted(hours_of, key=lambda family: (family == "(no family)", family))
+    order = sorted(hours_of, key=lambda family: (family == "(no job family)", family))
     expected = {}
     for i, left in enumerate(order):
         for right in order[i + 1 :]:
@@ -82,9 +82,9 @@ def without_tiny_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
 @hypothesis.given(profiles=companies.map(without_tiny_hours))
 def test_figures_equal_loops_for_random_profiles(profiles: tpa.TaskProfiles) -> None:
     table, expected = tpa.overlap(profiles), expected_overlap(profiles)
-    assert list(table.select("family_a", "family_b").rows()) == list(expected)
+    assert list(table.select("group_a", "group_b").rows()) == list(expected)
     for row in table.iter_rows(named=True):
-        for name, value in expected[row["family_a"], row["family_b"]].items():
+        for name, value in expected[row["group_a"], row["group_b"]].items():
             assert close(row[name], value), name
         if min(row["tasks_a"], row["tasks_b"]) == 0:
             assert row["reason"] == "NO_TASKS"
@@ -95,7 +95,7 @@ def test_figures_equal_loops_for_random_profiles(profiles: tpa.TaskProfiles) -> 
 def test_figures_equal_loops(sample: tpa.TaskProfiles) -> None:
     expected = expected_overlap(sample)
     for row in tpa.overlap(sample).iter_rows(named=True):
-        for name, value in expected[row["family_a"], row["family_b"]].items():
+        for name, value in expected[row["group_a"], row["group_b"]].items():
             assert close(row[name], value), name
 
 
@@ -147,7 +147,7 @@ def test_bounds_are_null_without_contract_hours() -> None:
     rows = {
         (row[0], row[1]): row[2:]
         for row in tpa.overlap(profiles_of(jobs))
-        .select("family_a", "family_b", "ruzicka", "ruzicka_low", "ruzicka_high", "reason")
+        .select("group_a", "group_b", "ruzicka", "ruzicka_low", "ruzicka_high", "reason")
         .rows()
     }
     assert rows["A", "B"] == (0.5, None, None, "NO_CONTRACT_HOURS")

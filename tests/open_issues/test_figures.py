@@ -93,7 +93,7 @@ def families_in(text: str, profiles: tpa.TaskProfiles) -> list[str]:
 @pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
 def test_title_names_no_leader_if_ranges_overlap(november: tpa.TaskProfiles, weight: Any) -> None:
     shares = tpa.impact(november, weight=weight).filter(pl.col("level") == "H1")
-    leader = shares.filter(pl.col("job_family") != "(no family)").sort("share", descending=True).row(0, named=True)
+    leader = shares.filter(pl.col("job_family") != "(no job family)").sort("share", descending=True).row(0, named=True)
     overlapping = shares.filter(pl.col("share_high") >= leader["share_low"])["job_family"].to_list()
     named = families_in(title(tpa.plot_impact(november, weight=weight)), november)
     assert named != [leader["job_family"]] or overlapping == named

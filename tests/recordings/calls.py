@@ -55,7 +55,7 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str
     "hours, groups": (
         tpa.hours,
         {},
-        {"complete": {"complete_only": True}, "people": {"spread_over": "headcount"}},
+        {"complete": {"complete_only": True}, "people": {"weight": "headcount"}},
     ),
     "hours, jobs": (tpa.hours_by_job, {}, {}),
     "index, groups": (tpa.exposure, {}, {"headcount": {"weight": "headcount"}}),
@@ -135,7 +135,7 @@ REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "unit of overlap": lambda p: tpa.plot_overlap(p, weight="kg"),
     "unit of change": lambda p: tpa.plot_compare(p, p, by="job_family", measure="kg"),
     "parts of change": lambda p: tpa.compare_exposure(p, p, by="kg"),
-    "spread": lambda p: tpa.hours(p, spread_over="kg"),
+    "spread": lambda p: tpa.hours(p, weight="kg"),
     "states as text": lambda p: tpa.hours(p, states="validated"),
     "states unknown": lambda p: tpa.hours(p, states=["valid"]),
     "states rejected": lambda p: tpa.hours(p, states=["rejected"]),

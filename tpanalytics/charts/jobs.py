@@ -60,7 +60,7 @@ def plot_jobs(
     profiles
         Task profiles with the columns read by `hours_by_job`.
     family
-        Family name. Use ``"(no family)"`` to draw jobs without a family.
+        Family name. Use ``"(no job family)"`` to draw jobs without a family.
     states
         Validation states to include.
     privacy

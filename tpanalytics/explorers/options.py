@@ -36,7 +36,7 @@ class Facts:
     """An explorer's families, levels and control options, after suppression."""
 
     source: Source
-    #: Sorted by name, with ``(no family)`` last.
+    #: Sorted by name, with ``(no job family)`` last.
     families: tuple[str, ...]
     #: Levels in the data, excluding "not assessed". Always includes H1, H2 and H3.
     levels: tuple[str, ...]

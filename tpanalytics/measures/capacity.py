@@ -93,7 +93,7 @@ def capacity(
     Returns
     -------
     pl.DataFrame
-        One row per family in `jobs`, sorted by name with ``(no family)`` last. Hours are per week. The first columns
+        One row per family in `jobs`, sorted by name with ``(no job family)`` last. Hours are per week. The first columns
         are for one person per job, before adoption and realisation. They don't require a headcount:
 
         =======================  =======  ================================================================

@@ -71,7 +71,7 @@ def compare(
     Returns
     -------
     pl.DataFrame
-        One row per family in either snapshot, sorted by name with ``(no family)`` last, followed by a row with the
+        One row per family in either snapshot, sorted by name with ``(no job family)`` last, followed by a row with the
         total. Jobs in both snapshots are listed under their later family, so moving a job to another family does not
         count as a change. Hours are per week, for one incumbent per job. If there are no jobs, the result is empty.
 

@@ -77,7 +77,7 @@ def compare_exposure(
     Returns
     -------
     pl.DataFrame
-        One row per family or job, followed by a row with the total. Families are sorted by name with ``(no family)``
+        One row per family or job, followed by a row with the total. Families are sorted by name with ``(no job family)``
         last, and jobs are sorted by family and id. ``by="job"`` adds the String columns ``job_id`` and ``job_name``
         after ``job_family``. The name comes from the later snapshot if possible, otherwise from the earlier one. If
         neither has a name, the id is used. If there are no jobs, the result is empty.

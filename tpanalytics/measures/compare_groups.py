@@ -86,7 +86,7 @@ def compare_groups(
         Task profiles. Uses ``job_id, job_family`` from `jobs`, and ``job_id, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) and the `category` from `tasks`.
     family
-        Name of the job family, or ``(no family)``.
+        Name of the job family, or ``(no job family)``.
     other
         Name of the job family to compare with. If None, compare with all other families.
     category

@@ -53,7 +53,7 @@ def concentration(
     Returns
     -------
     pl.DataFrame
-        One row per family in `jobs`, sorted by name with ``(no family)`` last. Each task counts once per family, with
+        One row per family in `jobs`, sorted by name with ``(no job family)`` last. Each task counts once per family, with
         hours summed over the family's jobs (one incumbent per job).
 
         =======================  =======  ===================================================================

@@ -57,7 +57,7 @@ def coverage(
     Returns
     -------
     pl.DataFrame
-        One row per family in `jobs`, sorted by name with ``(no family)`` last. Shares range from 0 to 1.
+        One row per family in `jobs`, sorted by name with ``(no job family)`` last. Shares range from 0 to 1.
 
         =========================  =======  ==========================================================
         ``job_family``             String   job family

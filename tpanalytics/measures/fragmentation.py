@@ -92,7 +92,7 @@ def fragmentation(
     Returns
     -------
     pl.DataFrame
-        One row per job family and block size. Rows are sorted by family, with ``(no family)`` last, and then by block
+        One row per job family and block size. Rows are sorted by family, with ``(no job family)`` last, and then by block
         size. Columns ending in ``_low`` and ``_high`` use the lower and upper assumptions.
 
         ========================  =======  ================================================================

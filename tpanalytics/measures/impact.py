@@ -54,7 +54,7 @@ def impact(
     Returns
     -------
     pl.DataFrame
-        One row per job family and level. Families are sorted by name with ``(no family)`` last. Levels are sorted from
+        One row per job family and level. Families are sorted by name with ``(no job family)`` last. Levels are sorted from
         H1 to H5, followed by unknown levels and ``not assessed``. A family's shares add up to 1, or are all null.
 
         ====================  =======  ================================================================

@@ -55,7 +55,7 @@ def overlap(
     Returns
     -------
     pl.DataFrame
-        One row per unordered pair of families, sorted by name with ``(no family)`` last. Each task counts once per
+        One row per unordered pair of families, sorted by name with ``(no job family)`` last. Each task counts once per
         family, with hours summed over the family's jobs (one incumbent per job). Shares range from 0 to 1.
 
         ========================  =======  ===============================================================
@@ -103,7 +103,7 @@ def overlap(
     >>> from tpanalytics import overlap, load_sample
     >>> table = overlap(load_sample()).sort("jaccard", descending=True)
     >>> table.select("group_a", "group_b", "tasks_shared", pl.col("jaccard").round(3)).row(0)
-    ('Research and Development', '(no family)', 52, 0.371)
+    ('Research and Development', '(no job family)', 52, 0.371)
     """
     matrix = task_matrix(profiles, states, same_task, by=by)
     rest, week_notes = undocumented_hours(matrix.reduced, contract_hours)

@@ -40,7 +40,7 @@ def assign_families(
 ) -> TaskProfiles:
     """Add job names and job families from mapping tables.
 
-    Names and families are null for jobs that are not in `jobs`. A null family is displayed as ``(no family)``. The
+    Names and families are null for jobs that are not in `jobs`. A null family is displayed as ``(no job family)``. The
     number of such jobs is stored in ``manifest["families"]``. Ids are compared as strings. Existing names are kept if
     `jobs` has no ``job_name`` column.
 

@@ -94,7 +94,7 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
     tasks = profiles.tasks.rows_by_key("job_id", named=True, include_key=False)
     jobs: dict[str, list[dict[str, Any]]] = {}
     for row in profiles.jobs.iter_rows(named=True):
-        jobs.setdefault(row["job_family"] or "(no family)", []).append({**row, "tasks": tasks.get(row["job_id"], [])})
+        jobs.setdefault(row["job_family"] or "(no job family)", []).append({**row, "tasks": tasks.get(row["job_id"], [])})
     return jobs
 
 
@@ -130,7 +130,7 @@ def assert_suppressed_rows_have_no_figures_and_others_are_unchanged(
     assert_frame_equal(pl.concat([shown, hidden]), suppressed)
     figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
     assert all(column.null_count() == hidden.height for column in figures)
-    assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no family)", f))
+    assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no job family)", f))
     assert "jobs" not in suppressed.columns or not suppressed["jobs"].null_count()
 
 
@@ -177,7 +177,7 @@ def test_profiles_of_every_engine_are_accepted(sample: tpa.TaskProfiles, name: s
     assert_frame_equal(suppress(result, tpa.TaskProfiles(*frames), privacy=Privacy(min_jobs=8)), ours)
     relations = [duckdb.from_df(frame) for frame in frames]
     assert_frame_equal(suppress(result, tpa.TaskProfiles(*relations), privacy=Privacy(min_jobs=8)), ours)
-    assert hidden_of(ours) == {"(no family)", "Field Service and Installation"}
+    assert hidden_of(ours) == {"(no job family)", "Field Service and Installation"}
 
 
 @pytest.mark.parametrize("name", OTHER_RULES)
@@ -218,12 +218,12 @@ def test_family_too_small_before_its_jobs_moved_is_suppressed() -> None:
 
 def test_jobs_of_small_families_are_removed_from_comparisons_by_job() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
-    change = tpa.compare_exposure(profiles, profiles, by="job")
+    change = tpa.compare_exposure(profiles, profiles, by="job_id")
     shown = suppress(change, profiles, profiles)
     assert shown["job_family"].unique().drop_nulls().to_list() == ["Big"]
     assert shown.filter(scope="all").height == 1
     tiny = profiles_of(family("Tiny", 1))
-    assert suppress(tpa.compare_exposure(tiny, tiny, by="job"), tiny, tiny).height == 0
+    assert suppress(tpa.compare_exposure(tiny, tiny, by="job_id"), tiny, tiny).height == 0
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_no_totals_or_levels_are_left_if_all_families_are_suppressed() -> None:
     suppressed = suppress(tpa.impact(profiles), profiles)
     assert suppressed.select("job_family", "level", "reason").rows() == [
         ("Tiny", None, SUPPRESSED),
-        ("(no family)", None, SUPPRESSED),
+        ("(no job family)", None, SUPPRESSED),
     ]
     meaning = tpa.about(suppressed)
     assert (dict(meaning.coverage), meaning.share_suggested, meaning.grade) == ({}, None, None)

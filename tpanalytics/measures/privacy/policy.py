@@ -39,7 +39,7 @@ class Privacy:
     --------
     >>> from tpanalytics import load_sample, plot_impact
     >>> chart = plot_impact(load_sample(), privacy=Privacy(min_jobs=10))
-    >>> "(no family)" in chart.to_dict()["description"]
+    >>> "(no job family)" in chart.to_dict()["description"]
     True
     """
 

@@ -130,7 +130,7 @@ def suppress(
     >>> profiles = load_sample()
     >>> shown = suppress(hours(profiles), profiles, privacy=Privacy(min_jobs=8))
     >>> shown.filter(reason="SUPPRESSED").select("job_family", "jobs", "hours").rows()
-    [('Field Service and Installation', 14, None), ('(no family)', 7, None)]
+    [('Field Service and Installation', 14, None), ('(no job family)', 7, None)]
     """
     _check_frame("result", result)
     limits, labelled = check_privacy(privacy) or OFF, with_labels(result)
