@@ -54,7 +54,7 @@ def test_claims_are_parsed_with_the_names_of_the_families(claim: str, expected: 
         (7, "`claim` must be a string like .*, not 7"),
         ("Finanse > Sales", r"'Finanse' is not a job family \(did you mean 'Finance'\?\)"),
         ("Finance > Team", r"'Team' is not a job family \(did you mean 'Sales Team'\?\)"),
-        ("Finance > Finance", "two different families, not 'Finance' with itself"),
+        ("Finance > Finance", "two different groups, not 'Finance' with itself"),
         ("x > y > z", "is ambiguous: .* in double quotes"),
         ("> Sales", "'' is not a job family"),
         ("zzzz > qqqq", r"'zzzz' is not a job family \(there are .* 'qqqq' is not a job family"),

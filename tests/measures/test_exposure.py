@@ -330,7 +330,7 @@ def test_polarisation_is_1_only_for_weights_0_and_1(split: list[tuple[str, float
             "weight of 'H1' in `level_weights` must be a number from 0 to 1, not nan",
         ),
         (lambda p: tpa.exposure(p, level_weights={"not assessed": 0}), "must not contain 'not assessed'"),
-        (lambda p: tpa.exposure(p, weight="tasks"), "must be 'hours' or 'headcount', not"),
+        (lambda p: tpa.exposure(p, weight="tasks"), "must be 'hours', 'headcount' or 'fte', not"),
         (lambda p: tpa.exposure(p, contract_hours=0), "`contract_hours` must be above 0 .*, not 0"),
         (
             lambda p: tpa.exposure_by_job(p, contract_hours=True),

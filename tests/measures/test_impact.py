@@ -163,7 +163,7 @@ def test_rejected_tasks_are_excluded() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: tpa.impact(p, weight="fte"), "must be 'tasks', 'hours' or 'headcount', not"),
+        (lambda p: tpa.impact(p, weight="jobs"), "must be 'tasks', 'hours', 'headcount' or 'fte', not"),
         (
             lambda p: tpa.impact(tpa.TaskProfiles(p.jobs.drop("headcount"), p.tasks), weight="headcount"),
             "`jobs` has no column 'headcount'",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS", "compare_hours_coverage", "coverage", "source_coverage", "sources_by_job"]
 
 #: Columns to compare hours coverage by, with their labels.
-GROUPS = {"state": "validation state", "level": "AI impact level", "job_family": "job family"}
+GROUPS = {"state": "validation state", "level": "AI impact level", "group": "job family"}
 _MIN_DIFFERENCE = 0.1
 _MIN_STANDARD_ERRORS = 3.0
 

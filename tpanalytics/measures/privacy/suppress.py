@@ -186,7 +186,7 @@ def _check_frame(name: str, frame: Any) -> None:
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
-    if ("scope" in result.columns and "group" in result.columns) or _move_columns(result):
+    if ("scope" in result.columns and {"group", "job_id"} & set(result.columns)) or _move_columns(result):
         return "two snapshots"
     return "job" if "job_id" in result.columns else "family"
 
@@ -365,7 +365,7 @@ def suppressed_families(result: pl.DataFrame) -> list[str]:
     """Return the families that have suppressed rows, in row order."""
     if "reason" not in result.columns:
         return []
-    return result.filter(pl.col("reason") == SUPPRESSED).get_column("group").unique(maintain_order=True).to_list()
+    return with_labels(result).filter(pl.col("reason") == SUPPRESSED).get_column("group").unique(maintain_order=True).to_list()
 
 
 def _suppress_groups(
