@@ -17,9 +17,9 @@ def by_of(result: pl.DataFrame) -> tuple[str, ...]:
 
 
 def with_labels(result: pl.DataFrame) -> pl.DataFrame:
-    """Replace the columns that define the groups with a ``group`` label, unless each group is a job."""
+    """Replace the columns that define the groups with a ``group`` label, unless rows are single jobs."""
     by = by_of(result)
-    if "job_id" in by or "group" in result.columns or not set(by) <= set(result.columns):
+    if "job_id" in result.columns or "group" in result.columns or not set(by) <= set(result.columns):
         return result
     label = pl.concat_str(by, separator=SEPARATOR) if len(by) > 1 else pl.col(by[0]) if by else pl.lit(ALL_JOBS)
     labelled = result.select(group=label, *(pl.exclude(by) if by else pl.all(),))
