@@ -38,12 +38,13 @@ def filter_tables(
         for name in names:
             _check_column(name, columns)
         (of_jobs if set(names) <= set(columns["jobs"]) else of_people).append(condition)
-    _warn_of_unknown(tables, columns, values)
     try:
-        return _filtered(tables, of_jobs, of_people)
+        filtered = _filtered(tables, of_jobs, of_people)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise ArgumentError(f"The conditions of `filter` do not fit the columns: {reason}.") from None
+    _warn_of_unknown(tables, columns, values)
+    return filtered
 
 
 def _filtered(tables: Mapping[str, Any], of_jobs: Sequence[Any], of_people: Sequence[Any]) -> tuple[Any, Any, Any]:

@@ -62,6 +62,8 @@ def test_negative_or_infinite_hours_raise(hours: float) -> None:
     [
         ("headcount", -1.0, "0 or more"),
         ("headcount", float("inf"), "0 or more"),
+        ("fte", -1.0, "0 or more"),
+        ("fte", float("inf"), "0 or more"),
         ("contract_hours", 0.0, "above 0"),
         ("contract_hours", -40.0, "above 0"),
         ("contract_hours", float("-inf"), "above 0"),

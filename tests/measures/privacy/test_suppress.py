@@ -462,7 +462,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
     [
         (lambda r, p: suppress(r.drop("job_family"), p), "`result` has no column 'job_family'"),
         (lambda r, p: suppress(r.drop("jobs")), "`result` has no column 'jobs'.*pass `profiles`"),
-        (lambda r, p: suppress(r, tpa.filter_jobs(p, pl.col("job_family") == "A")), "has the family 'B', which"),
+        (lambda r, p: suppress(r, p.filter(pl.col("job_family") == "A")), "has the family 'B', which"),
         (lambda r, p: Privacy(min_jobs=-1), "`min_jobs` must be a whole number, 0 or more, not -1"),
         (lambda r, p: Privacy(min_jobs=2.5), "`min_jobs` must be a whole number, 0 or more, not 2.5"),
         (lambda r, p: Privacy(min_headcount=float("nan")), "`min_headcount` must be a number, 0 or more, not nan"),
@@ -478,7 +478,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
         (lambda r, p: suppress(tpa.compare(p, p).drop("scope"), p), "several rows|has the family None"),
         (lambda r, p: suppress(tpa.hours_by_job(p), r), "TaskProfiles"),
         (
-            lambda r, p: suppress(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")),
+            lambda r, p: suppress(tpa.hours_by_job(p), p.filter(job_family="A")),
             "which `profiles` does not have",
         ),
     ],
