@@ -81,6 +81,17 @@ def test_invalid_headcount_or_contract_hours_raise(
         measure(tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks)))
 
 
+def test_fractions_of_people_raise() -> None:
+    profiles = profiles_of([job(task()), job(task(), headcount=2.5)])
+    renaming = r"`headcount` of job 'j001' must be a whole number of people, not 2\.5.*\.rename\({'headcount': 'fte'}\)"
+    with pytest.raises(tpa.SchemaError, match=renaming):
+        tpa.hours(profiles)
+    people = pl.DataFrame({"job_id": ["j000", "j001"], "headcount": [1, 2], "fte": [1.0, -0.5]})
+    jobs = profiles.jobs.drop("headcount")
+    with pytest.raises(tpa.SchemaError, match="`fte` of job 'j001' must be 0 or more and finite, not -0.5"):
+        tpa.hours(tpa.TaskProfiles(jobs, profiles.tasks, people=people))
+
+
 def test_zero_headcount_and_nan_contract_hours_are_allowed() -> None:
     profiles = profiles_of([job(task("H1", 2.0), headcount=0.0)])
     jobs = profiles.jobs.with_columns(contract_hours=pl.lit(float("nan")))

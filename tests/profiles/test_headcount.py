@@ -24,7 +24,7 @@ _PATH = "/export/employees/match_assigned_position"
 
 
 def load(tenant: Tenant, **arguments: Any) -> pl.DataFrame:
-    retry = tpa.RetryPolicy(attempts=2, first_wait_seconds=0)
+    retry = tpa.RetryPolicy(tries=2, base=0)
     with tpa.connect(**tenant.settings, retry=retry) as client:
         return tpa.load_headcount(client, progress=False, **arguments)
 

@@ -267,6 +267,6 @@ def test_weights_count_people_of_the_roster() -> None:
         [{"job_family": "A", "tasks": [{"task_id": "a", "validation_state": "validated", "weekly_hours": 10.0}]}]
     )
     staffed = tpa.assign_people(profiles, pl.DataFrame({"job_id": ["j000"] * 3, "country": ["BE", "BE", "NL"]}), by="country")
-    by_country = tpa.impact(staffed, by="country", weight="headcount")
-    assert by_country.select("country", "amount").rows() == [("BE", 20.0), ("NL", 10.0)]
-    assert tpa.impact(staffed.filter(country="BE"), weight="headcount")["amount"].sum() == 20.0
+    by_country = tpa.hours(staffed, by="country", weight="headcount")
+    assert by_country.select("country", "headcount_hours").rows() == [("BE", 20.0), ("NL", 10.0)]
+    assert tpa.hours(staffed.filter(country="BE"), weight="headcount")["headcount_hours"].to_list() == [20.0]
