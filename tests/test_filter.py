@@ -73,7 +73,9 @@ def test_countries_add_up(profiles: tpa.TaskProfiles, data: Any) -> None:
         for job in profiles.jobs["job_id"]
         for country in ("BE", "NL")
     ]
-    roster = pl.DataFrame(rows, schema=["job_id", "country", "headcount", "fte"], orient="row", infer_schema_length=None)
+    roster = pl.DataFrame(
+        rows, schema=["job_id", "country", "headcount", "fte"], orient="row", infer_schema_length=None
+    )
     roster = roster.with_columns(pl.col("headcount").cast(pl.Int64), pl.col("fte").cast(pl.Float64))
     staffed = tpa.assign_people(profiles, roster, by=["country"])
     parts = [staffed.filter(country=country) for country in ("BE", "NL")]

@@ -103,7 +103,9 @@ def _check_column(name: str, columns: Mapping[str, Sequence[str]]) -> None:
     similar = difflib.get_close_matches(name, present, n=1)
     hint = f"did you mean {similar[0]!r}?" if similar else f"there are {', '.join(map(repr, present))}"
     tables = "the jobs or people" if "people" in columns else "the jobs, and there are no people"
-    raise SchemaError(f"{name!r} is not a column of {tables} ({hint}). Attributes of people are added by assign_people.")
+    raise SchemaError(
+        f"{name!r} is not a column of {tables} ({hint}). Attributes of people are added by assign_people."
+    )
 
 
 def _warn_of_unknown(

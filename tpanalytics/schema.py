@@ -337,9 +337,7 @@ class TaskProfiles:
         manifest = self.manifest if states is None else {**self.manifest, "states": checked_states(states)}
         return replace(self, jobs=jobs, tasks=tasks, people=people, manifest=manifest)
 
-    def pipe(
-        self, function: Callable[Concatenate[TaskProfiles, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    def pipe(self, function: Callable[Concatenate[TaskProfiles, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function with the task profiles as its first argument, to write calls in the order they run.
 
         Parameters

@@ -151,9 +151,7 @@ def prepared(settings: dict[str, Any], folder: str) -> None:
     profiles = tpa.load_task_profiles(tpa.connect(**settings), **options)
     jobs = profiles.jobs.collect()
     draw = random.Random(_SEED)
-    people = [
-        None if draw.random() < 0.1 else draw.choice([1, 1, 2, 5, 20, 80]) for _ in range(jobs.height)
-    ]
+    people = [None if draw.random() < 0.1 else draw.choice([1, 1, 2, 5, 20, 80]) for _ in range(jobs.height)]
     weeks = [draw.choice([20.0, 35.0, 38.5, 40.0]) for _ in range(jobs.height)]
     mapping = jobs.select("job_id", "job_name", "job_family_id").with_columns(
         headcount=pl.Series(people, dtype=pl.Int64), contract_hours=pl.Series(weeks, dtype=pl.Float64)

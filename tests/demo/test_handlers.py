@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.helpers.demo_client import (
     EVERYTHING,
     EXPORT,
-    POSITIONS,
     FINANCE,
+    POSITIONS,
     DemoClient,
     assert_error,
     edge_case_catalogue,

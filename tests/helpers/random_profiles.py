@@ -47,9 +47,16 @@ def profiles_of(jobs: list[dict[str, Any]]) -> tpa.TaskProfiles:
     ]
     # Tests of invalid data have infinite headcounts or fractions.
     whole = all(float(row.get("headcount") or 0).is_integer() for row in job_rows)
-    job_schema = {**JOBS, "headcount": pl.Int64 if whole else pl.Float64, "fte": pl.Float64, "contract_hours": pl.Float64}
+    job_schema = {
+        **JOBS,
+        "headcount": pl.Int64 if whole else pl.Float64,
+        "fte": pl.Float64,
+        "contract_hours": pl.Float64,
+    }
     return tpa.TaskProfiles(
-        jobs=pl.DataFrame({name: [row.get(name) for row in job_rows] for name in job_schema}, schema=job_schema, strict=False),
+        jobs=pl.DataFrame(
+            {name: [row.get(name) for row in job_rows] for name in job_schema}, schema=job_schema, strict=False
+        ),
         tasks=pl.DataFrame({name: [row.get(name) for row in task_rows] for name in TASKS}, schema=TASKS),
     )
 

@@ -88,7 +88,7 @@ def test_fractions_of_people_raise() -> None:
         tpa.hours(profiles)
     people = pl.DataFrame({"job_id": ["j000", "j001"], "headcount": [1, 2], "fte": [1.0, -0.5]})
     jobs = profiles.jobs.drop("headcount")
-    with pytest.raises(tpa.SchemaError, match="`fte` of job 'j001' must be 0 or more and finite, not -0.5"):
+    with pytest.raises(tpa.SchemaError, match=r"`fte` of job 'j001' must be 0 or more and finite, not -0\.5"):
         tpa.hours(tpa.TaskProfiles(jobs, profiles.tasks, people=people))
 
 

@@ -13,12 +13,11 @@ import pytest
 import tpanalytics as tpa
 from tests.profiles.conftest import invented, small_company
 from tpanalytics.demo import faults
-from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tpanalytics.demo.server import Reply
+    from tpanalytics.demo.server import Reply, Tenant
 
 _PATH = "/export/employees/match_assigned_position"
 
@@ -64,7 +63,10 @@ def test_counts_can_be_assigned(serve: Callable[..., Tenant], sample: tpa.TaskPr
 def test_employees_without_a_job_are_a_row(serve: Callable[..., Tenant], expected: dict[str, int]) -> None:
     tenant = serve()
     tenant.faults[1] = changed(
-        lambda page: {**page, "records": [*page["records"], {"employee_id": 5, "score": 0.1}, {"employee_id": "six", "job_id": None}]}
+        lambda page: {
+            **page,
+            "records": [*page["records"], {"employee_id": 5, "score": 0.1}, {"employee_id": "six", "job_id": None}],
+        }
     )
     counts = load(tenant)
     assert counts.row(-1) == (None, 2)
@@ -82,7 +84,9 @@ def test_repeated_employees_are_counted_once(serve: Callable[..., Tenant], expec
 def test_unavailable_export_raises(serve: Callable[..., Tenant], fault: Any) -> None:
     tenant = serve()
     tenant.faults[0] = fault
-    with pytest.raises(tpa.ApiError, match=r"not available on this tenant \(40[345]\)\. Count people with assign_people"):
+    with pytest.raises(
+        tpa.ApiError, match=r"not available on this tenant \(40[345]\)\. Count people with assign_people"
+    ):
         load(tenant)
     with pytest.raises(tpa.ApiError, match=r"not available on this tenant \(404\)"):
         load(serve(positions=False))
@@ -94,11 +98,15 @@ FAULTS: dict[str, tuple[Any, type[Exception], str]] = {
     "no cursor": (faults.no_cursor(), tpa.PaginationError, "no cursor"),
     "web page": (faults.html(200), tpa.ApiError, "not valid JSON"),
     "half a page": (faults.cut_json(), tpa.ApiError, "not valid JSON"),
-    "no employee id": (changed(lambda page: {**page, "records": [{"job_id": "j"}]}), tpa.ApiError, "not in the documented format"),
+    "no employee id": (
+        changed(lambda page: {**page, "records": [{"job_id": "j"}]}),
+        tpa.ApiError,
+        "not in the documented format",
+    ),
     "no records": (changed(lambda page: {"has_next": False}), tpa.ApiError, "not in the documented format"),
     "out of service": (faults.unavailable(), tpa.ApiError, "503"),
     "signed out": (faults.expired(), tpa.AuthError, "response not shown"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("fault", "error", "message"), FAULTS.values(), ids=FAULTS.keys())

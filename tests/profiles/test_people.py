@@ -78,7 +78,9 @@ def test_people_are_counted_by_attribute() -> None:
 def test_no_person_is_kept() -> None:
     assigned = tpa.assign_people(PROFILES, csv("roster.csv"), by="country")
     folder = tpa.write_profiles(assigned, "snapshot")
-    text = json.dumps(assigned.manifest) + repr(assigned) + assigned.jobs.write_json() + people_of(assigned).write_json()
+    text = (
+        json.dumps(assigned.manifest) + repr(assigned) + assigned.jobs.write_json() + people_of(assigned).write_json()
+    )
     for person in ("e1", "e5", "Ada", "Eli"):
         assert f'"{person}"' not in text
         assert all(person.encode() not in path.read_bytes() for path in folder.glob("people-*"))
@@ -87,7 +89,9 @@ def test_no_person_is_kept() -> None:
 
 ENGINES = {
     "CSV": lambda: csv("roster.csv"),
-    "CSV with semicolons": lambda: Path(csv("r.csv").write_text(csv("r.csv").read_text().replace(",", ";")) and "r.csv"),
+    "CSV with semicolons": lambda: Path(
+        csv("r.csv").write_text(csv("r.csv").read_text().replace(",", ";")) and "r.csv"
+    ),
     "lazy": lambda: roster().lazy(),
     "pandas": lambda: pd.DataFrame(roster().to_dict(as_series=False)),
     "duckdb": lambda: (_duck.register("r", pd.DataFrame(roster().to_dict(as_series=False))), _duck.table("r"))[1],
@@ -170,6 +174,12 @@ def test_unmatched_rows_and_jobs_are_stated_with_a_near_pair(theirs: str, ours: 
         tpa.assign_people(profiles, table.head(1))
 
 
+def test_people_of_unmatched_counts_are_stated() -> None:
+    counts = pl.DataFrame({"job_id": ["j000", "j001", "j002", None], "headcount": [1, 2, 3, 40]})
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"1 of 4 rows \(40 people\) match no job"):
+        tpa.assign_people(PROFILES, counts)
+
+
 def test_empty_roster_or_profiles_are_allowed() -> None:
     empty = tpa.TaskProfiles(PROFILES.jobs.clear(), PROFILES.tasks.clear())
     with pytest.warns(tpa.TpAnalyticsWarning, match="5 of 5 rows match no job"):
@@ -182,30 +192,90 @@ def test_empty_roster_or_profiles_are_allowed() -> None:
 
 E = tpa.SchemaError
 INVALID: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
-    "no job id": (lambda: roster().rename({"job_id": "Job ID"}), {}, E, r"no column 'job_id' \(did you mean 'Job ID'.*columns=\{'Job ID': 'job_id'\}"),
+    "no job id": (
+        lambda: roster().rename({"job_id": "Job ID"}),
+        {},
+        E,
+        r"no column 'job_id' \(did you mean 'Job ID'.*columns=\{'Job ID': 'job_id'\}",
+    ),
     "no job id at all": (lambda: roster().select("fte"), {}, E, r"no column 'job_id'\. It has: 'fte'"),
-    "attribute missing": (lambda: roster(), {"by": "Country"}, E, r"no column 'Country' \(did you mean 'country'"),
-    "negative fte": (lambda: roster(*ROWS[:1], ("e9", "", "j001", "", "", -0.5)), {}, E, "`fte` in line 3 must be a number, 0 or more, not -0.5"),
+    "attribute missing": (roster, {"by": "Country"}, E, r"no column 'Country' \(did you mean 'country'"),
+    "negative fte": (
+        lambda: roster(*ROWS[:1], ("e9", "", "j001", "", "", -0.5)),
+        {},
+        E,
+        "`fte` in line 3 must be a number, 0 or more, not -0.5",
+    ),
     "infinite fte": (lambda: roster(("e9", "", "j001", "", "", float("inf"))), {}, E, "`fte` in line 2 .* not inf"),
-    "text fte": (lambda: csv("r.csv", *ROWS[:2], ("e9", "", "j1", "", "", "full")), {}, E, r"r\.csv: `fte` in line 4 .* not 'full' \(1 invalid row\)"),
-    "decimal comma": (lambda: roster().with_columns(fte=pl.lit("0,5")), {}, E, r"not '0,5' \(5 invalid rows\)\. Use a decimal point"),
-    "fte of several people": (lambda: roster(("e9", "", "j001", "", "", 22.0)), {}, E, "must be up to 2 in a row for one person, not 22.0.*add a column `headcount`"),
-    "fractions of people": (lambda: roster().rename({"fte": "headcount"}), {}, E, r"`headcount` in line 3 must be a whole number of people, not 0.5 .*columns=\{'headcount': 'fte'\}"),
-    "negative headcount": (lambda: roster().with_columns(headcount=-1), {}, E, "`headcount` in line 2 must be a whole number, 0 or more, not -1"),
-    "two rows": (lambda: roster(*ROWS, ROWS[1]), {}, E, "`employee_id` must be unique, but lines 3, 7 have the same id.*one row per person"),
-    "personal attribute": (lambda: roster(), {"by": "employee_id"}, tpa.ArgumentError, "'employee_id' identifies people"),
-    "name": (lambda: roster(), {"by": ["country", "name"]}, tpa.ArgumentError, "'name' identifies people"),
-    "unnamed persons": (lambda: pl.DataFrame({"job_id": ["j000"] * 30, "who": map(str, range(30))}), {"by": "who"}, tpa.ArgumentError, r"'who' identifies people \(30 different values in 30 rows\)"),
-    "column of jobs": (lambda: roster().rename({"country": "job_family"}), {"by": "job_family"}, tpa.ArgumentError, r"already a column of the jobs\. Rename it: .*columns=\{'job_family': 'people_job_family'\}"),
-    "count as attribute": (lambda: roster(), {"by": ["fte"]}, tpa.ArgumentError, "`by` must not contain 'fte'"),
-    "repeated attribute": (lambda: roster(), {"by": ["country", "country"]}, tpa.ArgumentError, "`by` must be a column of the roster"),
-    "number": (lambda: roster(), {"by": 3}, tpa.ArgumentError, "`by` must be a column of the roster"),
-    "columns": (lambda: roster(), {"columns": ["job_id"]}, tpa.ArgumentError, "`columns` must be a dict"),
-    "unknown column": (lambda: roster(), {"columns": {"jobid": "x"}}, E, r"no column 'jobid' \(did you mean 'job_id'"),
-    "two columns of one name": (lambda: roster(), {"columns": {"name": "country"}}, tpa.ArgumentError, "two columns of the roster table the name 'country'"),
+    "text fte": (
+        lambda: csv("r.csv", *ROWS[:2], ("e9", "", "j1", "", "", "full")),
+        {},
+        E,
+        r"r\.csv: `fte` in line 4 .* not 'full' \(1 invalid row\)",
+    ),
+    "decimal comma": (
+        lambda: roster().with_columns(fte=pl.lit("0,5")),
+        {},
+        E,
+        r"not '0,5' \(5 invalid rows\)\. Use a decimal point",
+    ),
+    "fte of several people": (
+        lambda: roster(("e9", "", "j001", "", "", 22.0)),
+        {},
+        E,
+        r"must be up to 2 in a row for one person, not 22\.0.*add a column `headcount`",
+    ),
+    "fractions of people": (
+        lambda: roster().rename({"fte": "headcount"}),
+        {},
+        E,
+        r"`headcount` in line 3 must be a whole number of people, not 0.5 .*columns=\{'headcount': 'fte'\}",
+    ),
+    "negative headcount": (
+        lambda: roster().with_columns(headcount=-1),
+        {},
+        E,
+        "`headcount` in line 2 must be a whole number, 0 or more, not -1",
+    ),
+    "two rows": (
+        lambda: roster(*ROWS, ROWS[1]),
+        {},
+        E,
+        "`employee_id` must be unique, but lines 3, 7 have the same id.*one row per person",
+    ),
+    "personal attribute": (roster, {"by": "employee_id"}, tpa.ArgumentError, "'employee_id' identifies people"),
+    "name": (roster, {"by": ["country", "name"]}, tpa.ArgumentError, "'name' identifies people"),
+    "unnamed persons": (
+        lambda: pl.DataFrame({"job_id": ["j000"] * 30, "who": map(str, range(30))}),
+        {"by": "who"},
+        tpa.ArgumentError,
+        r"'who' identifies people \(30 different values in 30 rows\)",
+    ),
+    "column of jobs": (
+        lambda: roster().rename({"country": "job_family"}),
+        {"by": "job_family"},
+        tpa.ArgumentError,
+        r"already a column of the jobs\. Rename it: .*columns=\{'job_family': 'people_job_family'\}",
+    ),
+    "count as attribute": (roster, {"by": ["fte"]}, tpa.ArgumentError, "`by` must not contain 'fte'"),
+    "repeated attribute": (
+        roster,
+        {"by": ["country", "country"]},
+        tpa.ArgumentError,
+        "`by` must be a column of the roster",
+    ),
+    "number": (roster, {"by": 3}, tpa.ArgumentError, "`by` must be a column of the roster"),
+    "columns": (roster, {"columns": ["job_id"]}, tpa.ArgumentError, "`columns` must be a dict"),
+    "unknown column": (roster, {"columns": {"jobid": "x"}}, E, r"no column 'jobid' \(did you mean 'job_id'"),
+    "two columns of one name": (
+        roster,
+        {"columns": {"name": "country"}},
+        tpa.ArgumentError,
+        "two columns of the roster table the name 'country'",
+    ),
     "list": (lambda: [("j000", "BE")], {}, E, "`roster` must be a path or a data frame, not list"),
     "missing file": (lambda: "missing.csv", {}, tpa.ConfigError, r"missing\.csv cannot be read"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("table", "arguments", "error", "message"), INVALID.values(), ids=INVALID.keys())
@@ -224,8 +294,12 @@ def test_profiles_are_checked() -> None:
 
 def test_a_new_mapping_keeps_the_people() -> None:
     staffed = tpa.assign_people(PROFILES, roster(), by="country")
-    mapping = PROFILES.jobs.select("job_id", job_family_id="job_family", headcount=pl.lit(50), contract_hours=pl.lit(40))
-    with pytest.warns(tpa.TpAnalyticsWarning, match="`headcount` ignored, because assign_people has counted the people"):
+    mapping = PROFILES.jobs.select(
+        "job_id", job_family_id="job_family", headcount=pl.lit(50), contract_hours=pl.lit(40)
+    )
+    with pytest.warns(
+        tpa.TpAnalyticsWarning, match="`headcount` ignored, because assign_people has counted the people"
+    ):
         again = tpa.assign_families(staffed, mapping)
     assert again.jobs["headcount"].to_list() == [3, 1, 1]
     assert again.jobs["contract_hours"].to_list() == [40.0] * 3
@@ -266,7 +340,9 @@ def test_weights_count_people_of_the_roster() -> None:
     profiles = profiles_of(
         [{"job_family": "A", "tasks": [{"task_id": "a", "validation_state": "validated", "weekly_hours": 10.0}]}]
     )
-    staffed = tpa.assign_people(profiles, pl.DataFrame({"job_id": ["j000"] * 3, "country": ["BE", "BE", "NL"]}), by="country")
+    staffed = tpa.assign_people(
+        profiles, pl.DataFrame({"job_id": ["j000"] * 3, "country": ["BE", "BE", "NL"]}), by="country"
+    )
     by_country = tpa.hours(staffed, by="country", weight="headcount")
     assert by_country.select("country", "headcount_hours").rows() == [("BE", 20.0), ("NL", 10.0)]
     assert tpa.hours(staffed.filter(country="BE"), weight="headcount")["headcount_hours"].to_list() == [20.0]

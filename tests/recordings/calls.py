@@ -289,7 +289,10 @@ def _random(seed: int) -> tpa.TaskProfiles:
 
     def job() -> dict[str, Any]:
         fields = random_values(
-            job_family=FAMILIES, headcount=[None, 0, 1, 3, 100], fte=[None, 0.0, 1.0, 2.5, 80.0], contract_hours=[None, 20.0, 38.5, 40.0]
+            job_family=FAMILIES,
+            headcount=[None, 0, 1, 3, 100],
+            fte=[None, 0.0, 1.0, 2.5, 80.0],
+            contract_hours=[None, 20.0, 38.5, 40.0],
         )
         return {**fields, "tasks": [task() for _ in range(draw.randrange(9))]}
 

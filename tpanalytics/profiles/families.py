@@ -50,8 +50,8 @@ def assign_families(
         Task profiles returned by `load_task_profiles`, `read_records` or `read_profiles`.
     jobs
         A CSV file or data frame with one row per job. Required columns: ``job_id`` and ``job_family_id``. Optional
-        columns: ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (people, whole numbers), ``fte``
-        (full-time equivalents) and ``contract_hours`` (hours per week).
+        columns: ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (people, whole numbers),
+        ``fte`` (full-time equivalents) and ``contract_hours`` (hours per week).
     families
         A CSV file or data frame with one row per family. Required columns: ``job_family_id`` and ``job_family_name``.
         Optional column: ``job_family_group_name``. If None, the family ids are used as names.
@@ -140,8 +140,8 @@ def _without_counts_of(people: pl.DataFrame, jobs: pl.DataFrame, source: str) ->
     repeated = [name for name in ("headcount", "fte") if name in jobs.columns and people.get_column(name).count()]
     if repeated:
         warn(
-            f"{source}: {' and '.join(f'`{name}`' for name in repeated)} ignored, because assign_people has counted the "
-            "people. To replace their number, assign the people again."
+            f"{source}: {' and '.join(f'`{name}`' for name in repeated)} ignored, because assign_people has counted "
+            "the people. To replace their number, assign the people again."
         )
     return jobs.drop(repeated)
 

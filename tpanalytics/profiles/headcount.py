@@ -43,8 +43,8 @@ def load_headcount(
 ) -> pl.DataFrame:
     """Count the employees in each job, using the export that matches employees to jobs.
 
-    The service may not list every employee, so the counts are not the whole workforce. Only counts are kept: no employee
-    id is returned or written to disk. Pass the result to `assign_people`.
+    The service may not list every employee, so the counts are not the whole workforce. Only counts are kept: no
+    employee id is returned or written to disk. Pass the result to `assign_people`.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def load_headcount(
     Raises
     ------
     ApiError
-        If the export is not available on this tenant (status 403 or 404), or if the service refuses a request or can't be
-        reached.
+        If the export is not available on this tenant (status 403 or 404), or if the service refuses a request or can't
+        be reached.
     AuthError, PaginationError
         If the service rejects the credentials or returns an invalid cursor.
     ArgumentError

@@ -48,9 +48,9 @@ def assign_people(
 ) -> TaskProfiles:
     """Count the people in each job by attributes such as country or pay grade.
 
-    The result contains counts, never a person: names and employee ids are not read, except to check that no one has two
-    rows. Job ids are compared as strings. Rows that match no job are not counted, and jobs without a row have an unknown
-    headcount; a warning states how many there are. The counts replace ``headcount`` and ``fte`` in ``jobs``.
+    The result contains counts, never a person: employee ids are only used to check that no one has two rows. Job ids
+    are compared as strings. Rows that match no job are not counted, and jobs without a row have an unknown headcount; a
+    warning states how many there are. The counts replace ``headcount`` and ``fte`` in ``jobs``.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def assign_people(
         Task profiles returned by `load_task_profiles`, `read_records` or `read_profiles`.
     roster
         A CSV file or data frame with one row per person: ``job_id``, the columns in `by` and optionally ``fte``
-        (full-time equivalents, 1.0 for a full-time job). Or a table of counts, with ``headcount`` (people, whole numbers)
-        in each row, such as the result of `load_headcount`. Other columns are ignored.
+        (full-time equivalents, 1.0 for a full-time job). Or a table of counts, with ``headcount`` (people, whole
+        numbers) in each row, such as the result of `load_headcount`. Other columns are ignored.
     by
         The attributes to keep: a column of the roster, or several. Measures accept them as `by`. A missing value is
         displayed as ``(no country)``.
@@ -83,8 +83,8 @@ def assign_people(
     Raises
     ------
     SchemaError
-        If a column is missing, a number is negative or text, a headcount has fractions, a person has two rows, or no row
-        matches a job.
+        If a column is missing, a number is negative or text, a headcount has fractions, a person has two rows, or no
+        row matches a job.
     ArgumentError
         If `by` or `columns` is invalid, or an attribute identifies people or is already a column of the profiles.
     ConfigError
@@ -234,7 +234,7 @@ def _count(table: _Roster, attributes: Sequence[str]) -> pl.DataFrame:
         *(pl.col(name).sum() for name in amounts),
         *(pl.col(name).null_count().alias(f"{name} unknown") for name in amounts),
     ]
-    rows = frame.group_by("job_id", *attributes).agg(rows=pl.len().cast(pl.Int64), *sums)
+    rows = frame.group_by("job_id", *attributes).agg(pl.len().cast(pl.Int64).alias("rows"), *sums)
     # Clean the distinct values only, which are far fewer than the rows.
     rows = rows.with_columns(_clean(rows, name, text=name == "job_id") for name in ("job_id", *attributes))
     rows = rows.group_by("job_id", *attributes).agg(pl.exclude("job_id", *attributes).sum())
@@ -246,9 +246,7 @@ def _count(table: _Roster, attributes: Sequence[str]) -> pl.DataFrame:
     known = {name: pl.when(pl.col(f"{name} unknown") == 0).then(name) for name in amounts}
     people = known.get("headcount", pl.col("rows"))
     fte = known.get("fte", pl.lit(None))
-    return rows.select(
-        "job_id", *attributes, "rows", headcount=people.cast(pl.Int64), fte=fte.cast(pl.Float64)
-    )
+    return rows.select("job_id", *attributes, "rows", headcount=people.cast(pl.Int64), fte=fte.cast(pl.Float64))
 
 
 def _number(table: _Roster, name: str) -> pl.Series:
@@ -327,9 +325,12 @@ def _match(table: _Roster, counts: pl.DataFrame, jobs: pl.DataFrame) -> dict[str
     texts = []
     if no_match:
         empty = unmatched.filter(pl.col("job_id").is_null()).get_column("rows").sum()
-        details = [f"{plural(other_ids.len(), 'job id')}, {pair or f'such as {_first(other_ids)}'}"] * bool(other_ids.len())
+        details = [f"{plural(other_ids.len(), 'job id')}, {pair or f'such as {_first(other_ids)}'}"] * bool(
+            other_ids.len()
+        )
         details += [f"{empty:,} without a job id"] * bool(empty)
-        texts.append(f"{no_match:,} of {rows:,} rows match no job and are not counted ({'; '.join(details)}).")
+        people = f" ({unmatched.get_column('headcount').sum():,} people)" if table.counted else ""
+        texts.append(f"{no_match:,} of {rows:,} rows{people} match no job and are not counted ({'; '.join(details)}).")
     if unlisted.len():
         texts.append(
             f"{unlisted.len():,} of {plural(ids.len(), 'job')} have no row, so their headcount is unknown "

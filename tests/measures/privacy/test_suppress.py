@@ -94,7 +94,9 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
     tasks = profiles.tasks.rows_by_key("job_id", named=True, include_key=False)
     jobs: dict[str, list[dict[str, Any]]] = {}
     for row in profiles.jobs.iter_rows(named=True):
-        jobs.setdefault(row["job_family"] or "(no job family)", []).append({**row, "tasks": tasks.get(row["job_id"], [])})
+        jobs.setdefault(row["job_family"] or "(no job family)", []).append(
+            {**row, "tasks": tasks.get(row["job_id"], [])}
+        )
     return jobs
 
 

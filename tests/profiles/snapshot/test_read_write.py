@@ -142,7 +142,7 @@ def test_people_are_kept(sample: tpa.TaskProfiles) -> None:
     assert lazy.people is not None
     assert len(names("snapshot")) == 5
     Path("snapshot", manifest_of("snapshot")["parts"]["people"][0]["file"]).unlink()
-    with pytest.raises(tpa.SnapshotError, match="people-.* is missing"):
+    with pytest.raises(tpa.SnapshotError, match=r"people-.* is missing"):
         tpa.read_profiles("snapshot")
 
     tpa.write_profiles(sample, "snapshot")
