@@ -69,7 +69,12 @@ class ConfigError(TpAnalyticsError, ValueError):
 
 
 class AuthError(TpAnalyticsError):
-    """The token endpoint refused the credentials, or the API rejected a new token (401) or denied access (403)."""
+    """The token endpoint refused the credentials, or the API rejected a new token (401) or denied access (403).
+
+    ``status`` is the API's HTTP status code, or None.
+    """
+
+    status: int | None = None
 
 
 class ApiError(TpAnalyticsError):

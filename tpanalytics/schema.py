@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.formatting import html_lines, html_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "COUNTED_STATES",
@@ -23,15 +24,20 @@ __all__ = [
     "NOT_ASSESSED",
     "NO_FAMILY",
     "OPTIONAL_JOBS",
+    "PEOPLE",
     "REJECTS",
     "TASKS",
     "TaskProfiles",
+    "checked_states",
     "empty",
     "level_order",
     "provenance",
     "require",
     "to_polars",
 ]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Known AI impact levels, from most to least automatable. The data may contain other levels.
 LEVELS = ("H1", "H2", "H3", "H4", "H5")
@@ -55,9 +61,10 @@ JOBS: dict[str, Any] = {
     "job_family_group": pl.String(),
     "n_tasks": pl.UInt32(),
 }
-#: Optional columns in `jobs`: headcount (full-time equivalents), weekly contract hours, and whether the job is active.
+#: Optional columns in `jobs`: people, full-time equivalents, weekly contract hours, and whether the job is active.
 OPTIONAL_JOBS: dict[str, Any] = {
-    "headcount": pl.Float64(),
+    "headcount": pl.Int64(),
+    "fte": pl.Float64(),
     "contract_hours": pl.Float64(),
     "active": pl.Boolean(),
 }
@@ -75,6 +82,9 @@ TASKS: dict[str, Any] = {
     "linked_skills": pl.List(pl.Struct({"skill_id": pl.String(), "skill": pl.String()})),
     "hierarchy": pl.List(pl.String()),
 }
+#: One row per job and combination of the people's attributes, which are columns as well. ``headcount`` counts people,
+#: ``fte`` full-time equivalents.
+PEOPLE: dict[str, Any] = {"job_id": pl.String(), "headcount": pl.Int64(), "fte": pl.Float64()}
 #: One row per record skipped with ``on_bad_record="collect"``. ``raw`` is the original record.
 REJECTS: dict[str, Any] = {
     "where": pl.String(),
@@ -83,6 +93,16 @@ REJECTS: dict[str, Any] = {
     "reason": pl.String(),
     "raw": pl.String(),
 }
+
+
+def checked_states(states: Sequence[str]) -> list[str]:
+    """Return the validation states as a list. Raise an error if they are invalid, empty or include 'rejected'."""
+    is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
+    if not is_list or not all(isinstance(state, str) for state in states):
+        raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
+    if "rejected" in states:
+        raise ArgumentError("`states` must not contain 'rejected'. Rejected tasks are never counted.")
+    return list(states)
 
 
 def empty(schema: Mapping[str, Any]) -> pl.DataFrame:
@@ -215,8 +235,8 @@ class TaskProfiles:
     ----------
     jobs
         One row per job, including jobs without tasks: ``job_id``, ``job_name``, ``job_family_id``, ``job_family``,
-        ``job_family_group`` and ``n_tasks``. The columns ``headcount`` (full-time equivalents), ``contract_hours``
-        (per week) and ``active`` are optional.
+        ``job_family_group`` and ``n_tasks``. The columns ``headcount`` (people), ``fte`` (full-time equivalents),
+        ``contract_hours`` (per week) and ``active`` are optional.
     tasks
         One row per job and task: ``job_id``, ``job_family``, ``task_id``, ``task``, ``validation_state``,
         ``weekly_hours`` (per week, null if unknown) and ``ai_impact_level`` (null if not assessed). Further columns
@@ -225,6 +245,9 @@ class TaskProfiles:
         Data source and completeness, as JSON-serializable values.
     rejects
         Records skipped with ``on_bad_record="collect"``.
+    people
+        One row per job and combination of attributes such as a country: ``job_id``, the attributes, ``headcount``
+        (people) and ``fte`` (full-time equivalents), null if unknown. None unless added by `assign_people`.
 
     Notes
     -----
@@ -236,7 +259,7 @@ class TaskProfiles:
     tasks: Any
     manifest: dict[str, Any] = field(default_factory=dict)
     rejects: pl.DataFrame = field(default_factory=lambda: empty(REJECTS))
-    people: Any = None
+    people: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "manifest", self.manifest or {})  # accept None
@@ -245,15 +268,112 @@ class TaskProfiles:
         if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):
             frame = type(self.tasks)
             text = f"TaskProfiles in a {frame.__module__.split('.')[0]} {frame.__name__}, not counted"
-            return f"{text}. Loaded: {provenance(self.manifest)}" if self.manifest else f"{text}."
+            text = f"{text}. Loaded: {provenance(self.manifest)}" if self.manifest else f"{text}."
+            return text + _people_note(self.people, self.manifest)
         counts = {"jobs": self.jobs.height, "tasks": self.tasks.height}
         if counts == {key: self.manifest.get(key, n) for key, n in counts.items()}:
-            return f"TaskProfiles: {provenance({**self.manifest, **counts})}"
-        return f"TaskProfiles: {counts['jobs']:,} jobs and {counts['tasks']:,} tasks out of {provenance(self.manifest)}"
+            text = f"TaskProfiles: {provenance({**self.manifest, **counts})}"
+        else:
+            size = f"{counts['jobs']:,} jobs and {counts['tasks']:,} tasks"
+            text = f"TaskProfiles: {size} out of {provenance(self.manifest)}"
+        return text + _people_note(self.people, self.manifest)
 
     def _repr_html_(self) -> str:
         if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):
             return html_lines(repr(self))
-        frames = {"jobs": self.jobs, "tasks": self.tasks, "rejects": self.rejects}
+        people = {} if self.people is None else {"people": self.people}
+        frames = {"jobs": self.jobs, "tasks": self.tasks, **people, "rejects": self.rejects}
         rows = [(name, f"{frame.height:,}", ", ".join(frame.columns)) for name, frame in frames.items() if frame.height]
         return html_lines(repr(self)) + html_table(["table", "rows", "columns"], rows)
+
+    def filter(
+        self, *predicates: pl.Expr | pl.Series | bool, states: Sequence[str] | None = None, **values: Any
+    ) -> TaskProfiles:
+        """Return the matching jobs, with their tasks and people.
+
+        With a column of `people`, only the matching people are kept, and the jobs that have some. The headcount and
+        full-time equivalents of a job then count its matching people. Rows are excluded if a predicate is null, as in
+        `polars.DataFrame.filter`. Lazy frames remain lazy.
+
+        Parameters
+        ----------
+        *predicates
+            Polars expressions of columns of `jobs` or `people`.
+        states
+            Validation states that measures count by default, such as ``["validated"]``. No tasks are removed. None
+            does not change the default.
+        **values
+            The value of a column of `jobs` or `people`, or a list of values. A column of both is read from `jobs`.
+
+        Returns
+        -------
+        TaskProfiles
+            The matching jobs, tasks and people. The manifest still describes the full export, while the repr shows the
+            size of the selection.
+
+        Raises
+        ------
+        SchemaError
+            If the frames are not Polars frames, or if a column is missing.
+        ArgumentError
+            If a predicate is not a Polars expression, or `states` is not a list of states.
+
+        Warns
+        -----
+        TpAnalyticsWarning
+            If no row has one of the `values`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from tpanalytics import hours, load_sample
+        >>> large = load_sample().filter(pl.col("headcount") >= 50, job_family_group="Operations")
+        >>> hours(large).select("job_family", "jobs").rows()
+        [('Manufacturing', 5), ('Quality and Calibration', 2), ('Supply Chain and Logistics', 1)]
+        """
+        from tpanalytics._filter import filter_tables
+
+        jobs, tasks, people = filter_tables(self.jobs, self.tasks, self.people, predicates, values)
+        manifest = self.manifest if states is None else {**self.manifest, "states": checked_states(states)}
+        return replace(self, jobs=jobs, tasks=tasks, people=people, manifest=manifest)
+
+    def pipe(self, function: Callable[Concatenate[TaskProfiles, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function with the task profiles as its first argument, to write calls in the order they run.
+
+        Parameters
+        ----------
+        function
+            A function of task profiles, such as a measure or a chart.
+        *args, **kwargs
+            Further arguments of the function.
+
+        Returns
+        -------
+        Any
+            The result of the function.
+
+        Examples
+        --------
+        >>> from tpanalytics import hours, load_sample
+        >>> load_sample().filter(job_family="Sales").pipe(hours, by=None)["jobs"].item()
+        19
+        """
+        return function(self, *args, **kwargs)
+
+
+def _people_note(people: pl.DataFrame | None, manifest: Mapping[str, Any]) -> str:
+    """Return a sentence about the people and the rows of the roster that match no job."""
+    if people is None:
+        return ""
+    if not isinstance(people, pl.DataFrame):
+        return " With people, not counted."
+    attributes = [name for name in people.columns if name not in PEOPLE]
+    unknown = not people.height or people.get_column("headcount").null_count()
+    counted = "people" if unknown else f"{people.get_column('headcount').sum():,} people"
+    jobs = people.get_column("job_id").n_unique()
+    text = f" With {counted} in {jobs:,} job{'' if jobs == 1 else 's'}"
+    text += f" by {', '.join(attributes)}" if attributes else ""
+    notes = manifest.get("people", {})
+    if notes.get("rows_not_matched"):
+        text += f"; {notes['rows_not_matched']:,} of {notes['rows']:,} rows of {notes['source']} match no job"
+    return f"{text}."

@@ -151,12 +151,10 @@ def prepared(settings: dict[str, Any], folder: str) -> None:
     profiles = tpa.load_task_profiles(tpa.connect(**settings), **options)
     jobs = profiles.jobs.collect()
     draw = random.Random(_SEED)
-    people = [
-        None if draw.random() < 0.1 else draw.choice([0.5, 1.0, 2.0, 5.0, 20.0, 80.0]) for _ in range(jobs.height)
-    ]
+    people = [None if draw.random() < 0.1 else draw.choice([1, 1, 2, 5, 20, 80]) for _ in range(jobs.height)]
     weeks = [draw.choice([20.0, 35.0, 38.5, 40.0]) for _ in range(jobs.height)]
     mapping = jobs.select("job_id", "job_name", "job_family_id").with_columns(
-        headcount=pl.Series(people, dtype=pl.Float64), contract_hours=pl.Series(weeks, dtype=pl.Float64)
+        headcount=pl.Series(people, dtype=pl.Int64), contract_hours=pl.Series(weeks, dtype=pl.Float64)
     )
     families = jobs.select("job_family_id", job_family_name="job_family").drop_nulls().unique()
     replace_jobs(tpa.assign_families(profiles, mapping, families), Path(folder))

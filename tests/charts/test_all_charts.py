@@ -83,7 +83,7 @@ class Drawings:
 @pytest.fixture(scope="module")
 def finance(sample: tpa.TaskProfiles) -> tpa.TaskProfiles:
     """Return a family of the sample, which is faster to render."""
-    return with_cache(tpa.filter_jobs(sample, job_family="Finance"))
+    return with_cache(sample.filter(job_family="Finance"))
 
 
 @pytest.fixture(scope="module")

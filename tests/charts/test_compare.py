@@ -171,7 +171,7 @@ def test_charts_of_two_snapshots_warn_about_states_and_order(
     plot: Any, sample: tpa.TaskProfiles, later: tpa.TaskProfiles
 ) -> None:
     # The notes depend on the manifests, so a few jobs are enough.
-    may, november = (tpa.filter_jobs(company, job_family="Finance") for company in (sample, later))
+    may, november = (company.filter(job_family="Finance") for company in (sample, later))
     state_note, order_note = "Only validated tasks are counted", "Check the order of the arguments."
     for snapshots, states, expected in (
         ((may, november), ["validated", "suggested"], set()),

@@ -41,8 +41,8 @@ def test_alt_text_contains_every_printed_figure(sample: tpa.TaskProfiles) -> Non
 
 
 def test_chart_is_deterministic_for_a_seed(sample: tpa.TaskProfiles) -> None:
-    # `filter_jobs` returns profiles without a cache.
-    few = tpa.filter_jobs(sample, pl.col("job_family").is_in(["Finance", "Sales"]))
+    # `filter` returns profiles without a cache.
+    few = sample.filter(pl.col("job_family").is_in(["Finance", "Sales"]))
     spec = tpa.plot_exposure(few, rounds=100).to_dict()
     assert tpa.plot_exposure(few, rounds=100).to_dict() == spec
     assert tpa.plot_exposure(few, rounds=100, seed=1).to_dict() != spec

@@ -176,8 +176,10 @@ def test_hours_per_task_and_tasks_per_job_are_plausible(company: Company) -> Non
 
 def test_headcount_and_contract_hours_are_plausible(company: Company) -> None:
     for job in company.jobs:
-        assert job["headcount"] >= 1
-        assert job["headcount"] * 2 % 1 == 0
+        assert job["fte"] >= 1
+        assert job["fte"] * 2 % 1 == 0
+        assert isinstance(job["headcount"], int)
+        assert 0 <= job["headcount"] - job["fte"] < 1
         assert 30 <= job["contract_hours"] <= 45
         assert job["job_name"].strip() == job["job_name"] != ""
     assert 1000 < sum(job["headcount"] for job in company.jobs) < 10_000

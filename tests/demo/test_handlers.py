@@ -12,6 +12,7 @@ from tests.helpers.demo_client import (
     EVERYTHING,
     EXPORT,
     FINANCE,
+    POSITIONS,
     DemoClient,
     assert_error,
     edge_case_catalogue,
@@ -133,6 +134,24 @@ def test_skill_names_depend_on_the_vendor(edge_cases: DemoClient) -> None:
 )
 def test_invalid_body_is_refused(edge_cases: DemoClient, body: dict[str, Any], description: str) -> None:
     assert_error(edge_cases.export(**body), 400, description)
+
+
+@pytest.mark.parametrize(
+    ("body", "description"),
+    [
+        ({}, "limit is required"),
+        ({"limit": 101}, "limit must be between"),
+        ({"limit": 1, "include": ["ai_impact"]}, "Unknown field include"),
+        ({"limit": 1, "starting_after": "emp-x"}, "starting_after"),
+        ({"limit": 1, "filters": [{"filter": "is_active"}]}, "Unknown filter 'is_active'"),
+    ],
+)
+def test_invalid_body_of_the_export_of_positions_is_refused(
+    sample_company: DemoClient, body: dict[str, Any], description: str
+) -> None:
+    assert_error(sample_company.call("POST", POSITIONS, json=body), 400, description)
+    query = {"response_format": "list"}
+    assert_error(sample_company.call("POST", POSITIONS, json={"limit": 1}, params=query), 400, "simple or explained")
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b'"limit"', b"\xff\xfe"])

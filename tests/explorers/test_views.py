@@ -99,7 +99,7 @@ def test_code_reproduces_chart_and_table_in_every_state(visits: list[Visit], mar
 
 def test_code_uses_the_explored_profiles() -> None:
     # The manifest of these profiles says that they are the sample, although they were filtered.
-    finance = tpa.filter_jobs(tpa.load_sample(), job_family="Finance")
+    finance = tpa.load_sample().filter(job_family="Finance")
     code = tpa.explore(finance).code()
     assert "load_sample" not in code
     variables: dict[str, Any] = {"profiles": finance}

@@ -88,22 +88,24 @@ def check_row_order(
 def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
     if "headcount" in profiles.jobs.columns:
         return profiles
-    fte = pl.int_range(pl.len()).cast(pl.Float64) % 7
-    return tpa.TaskProfiles(profiles.jobs.with_columns(headcount=pl.when(fte > 0).then(fte)), profiles.tasks)
+    return tpa.TaskProfiles(profiles.jobs.with_columns(**_people()), profiles.tasks)
 
 
 def with_staffing(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
-    """Add headcounts and contract hours, some of them missing."""
-    fte, n = pl.int_range(pl.len()).cast(pl.Float64) % 7, pl.int_range(pl.len()) % 5
-    jobs = profiles.jobs.with_columns(
-        headcount=pl.when(fte > 0).then(fte), contract_hours=pl.when(n > 0).then(pl.lit(38.5))
-    )
+    """Add headcounts, FTE and contract hours, some of them missing."""
+    n = pl.int_range(pl.len()) % 5
+    jobs = profiles.jobs.with_columns(**_people(), contract_hours=pl.when(n > 0).then(pl.lit(38.5)))
     return tpa.TaskProfiles(jobs, profiles.tasks)
+
+
+def _people() -> dict[str, pl.Expr]:
+    people = pl.int_range(pl.len()) % 7
+    return {"headcount": pl.when(people > 0).then(people), "fte": pl.when(people > 0).then(0.75 * people)}
 
 
 def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     """Convert the text and number columns to pandas."""
-    return pd.DataFrame(frame.select(pl.col(pl.String, pl.Float64)).to_dict(as_series=False))
+    return pd.DataFrame(frame.select(pl.col(pl.String, pl.Float64, pl.Int64)).to_dict(as_series=False))
 
 
 def close(actual: float | None, expected: float | None) -> bool:

@@ -25,7 +25,7 @@ def many(families: int, jobs: int = 3) -> tpa.TaskProfiles:
         [
             {
                 "job_family": f"{names[f % 4]} {f}",
-                "headcount": 2.0,
+                "headcount": 2,
                 "contract_hours": 38.5,
                 "tasks": [
                     {

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tpanalytics.demo.server import Tenant
 
 EXPORT = "/job_architecture/export/jobs/task_profiles"
+POSITIONS = "/export/employees/match_assigned_position"
 EVERYTHING = ["ai_impact", "source_data", "linked_skills", "rejected_tasks", "weekly_hours"]
 FINANCE = ["Finance", "Payables", "Invoice handling", "Match invoices to orders"]
 

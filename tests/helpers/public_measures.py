@@ -41,13 +41,14 @@ def odd(*, later: bool = False) -> tpa.TaskProfiles:
     jobs = [
         {
             "job_family": families[i % 4],
-            "headcount": [None, 0.0, 2.5, 100.0, 1.0][i % 5],
+            "headcount": [None, 0, 3, 100, 1][i % 5],
+            "fte": [None, 0.0, 2.5, 80.0, 1.0][i % 5],
             "contract_hours": [None, 20.0, 38.5][i % 3],
             "tasks": tasks(i),
         }
         for i in range(40)
     ]
-    without_tasks = {"job_family": "Empty", "headcount": 3.0, "contract_hours": 40.0, "tasks": []}
+    without_tasks = {"job_family": "Empty", "headcount": 3, "fte": 2.5, "contract_hours": 40.0, "tasks": []}
     return profiles_of([*jobs, without_tasks])
 
 

@@ -26,7 +26,8 @@ _task = st.fixed_dictionaries(
 _job = st.fixed_dictionaries(
     {
         "job_family": st.sampled_from(FAMILIES),
-        "headcount": st.one_of(st.none(), st.sampled_from([0.0, 1.0, 2.5, 100.0])),
+        "headcount": st.one_of(st.none(), st.sampled_from([0, 1, 3, 100])),
+        "fte": st.one_of(st.none(), st.sampled_from([0.0, 1.0, 2.5, 80.0])),
         "contract_hours": st.one_of(st.none(), st.sampled_from([20.0, 38.5, 40.0])),
         "tasks": st.lists(_task, max_size=6),
     }
@@ -34,16 +35,28 @@ _job = st.fixed_dictionaries(
 
 
 def profiles_of(jobs: list[dict[str, Any]]) -> tpa.TaskProfiles:
-    """Build task profiles from a list of jobs with their tasks."""
-    job_rows = [{"job_id": f"j{i:03d}", "n_tasks": len(job["tasks"]), **job} for i, job in enumerate(jobs)]
+    """Build task profiles from a list of jobs with their tasks. The FTE is the headcount, unless it is given."""
+    job_rows = [
+        {"job_id": f"j{i:03d}", "n_tasks": len(job["tasks"]), "fte": job.get("headcount"), **job}
+        for i, job in enumerate(jobs)
+    ]
     task_rows = [
         {"job_id": row["job_id"], "job_family": row["job_family"], "task": f"Do {task['task_id']} with care", **task}
         for row in job_rows
         for task in row["tasks"]
     ]
-    job_schema = {**JOBS, "headcount": pl.Float64, "contract_hours": pl.Float64}
+    # Tests of invalid data have infinite headcounts or fractions.
+    whole = all(float(row.get("headcount") or 0).is_integer() for row in job_rows)
+    job_schema = {
+        **JOBS,
+        "headcount": pl.Int64 if whole else pl.Float64,
+        "fte": pl.Float64,
+        "contract_hours": pl.Float64,
+    }
     return tpa.TaskProfiles(
-        jobs=pl.DataFrame({name: [row.get(name) for row in job_rows] for name in job_schema}, schema=job_schema),
+        jobs=pl.DataFrame(
+            {name: [row.get(name) for row in job_rows] for name in job_schema}, schema=job_schema, strict=False
+        ),
         tasks=pl.DataFrame({name: [row.get(name) for row in task_rows] for name in TASKS}, schema=TASKS),
     )
 

@@ -32,7 +32,7 @@ FEW = tpa.Privacy(min_jobs=14)
 
 def small(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
     """Return the profiles of a few families, for which a report is fast."""
-    return tpa.filter_jobs(profiles, pl.col("job_family").is_in(FAMILIES))
+    return profiles.filter(pl.col("job_family").is_in(FAMILIES))
 
 
 @pytest.fixture(scope="module", autouse=True)

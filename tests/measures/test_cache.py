@@ -57,7 +57,7 @@ def test_profiles_with_other_tables_have_an_empty_cache(sample: tpa.TaskProfiles
         replace(
             cached_profiles, jobs=cached_profiles.jobs.filter(finance), tasks=cached_profiles.tasks.filter(finance)
         ),
-        tpa.filter_jobs(cached_profiles, finance),
+        cached_profiles.filter(finance),
     ):
         assert tpa.impact(other)["job_family"].unique().to_list() == ["Finance"]
     assert with_cache(cached_profiles) is cached_profiles

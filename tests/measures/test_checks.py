@@ -62,6 +62,8 @@ def test_negative_or_infinite_hours_raise(hours: float) -> None:
     [
         ("headcount", -1.0, "0 or more"),
         ("headcount", float("inf"), "0 or more"),
+        ("fte", -1.0, "0 or more"),
+        ("fte", float("inf"), "0 or more"),
         ("contract_hours", 0.0, "above 0"),
         ("contract_hours", -40.0, "above 0"),
         ("contract_hours", float("-inf"), "above 0"),
@@ -77,6 +79,17 @@ def test_invalid_headcount_or_contract_hours_raise(
         measure(profiles)
     with pytest.raises(tpa.SchemaError, match=re.escape(message)):
         measure(tpa.TaskProfiles(as_pandas(profiles.jobs), as_pandas(profiles.tasks)))
+
+
+def test_fractions_of_people_raise() -> None:
+    profiles = profiles_of([job(task()), job(task(), headcount=2.5)])
+    renaming = r"`headcount` of job 'j001' must be a whole number of people, not 2\.5.*\.rename\({'headcount': 'fte'}\)"
+    with pytest.raises(tpa.SchemaError, match=renaming):
+        tpa.hours(profiles)
+    people = pl.DataFrame({"job_id": ["j000", "j001"], "headcount": [1, 2], "fte": [1.0, -0.5]})
+    jobs = profiles.jobs.drop("headcount")
+    with pytest.raises(tpa.SchemaError, match=r"`fte` of job 'j001' must be 0 or more and finite, not -0\.5"):
+        tpa.hours(tpa.TaskProfiles(jobs, profiles.tasks, people=people))
 
 
 def test_zero_headcount_and_nan_contract_hours_are_allowed() -> None:

@@ -176,15 +176,15 @@ def test_existing_names_are_kept_without_job_name_column(profiles: tpa.TaskProfi
 
 
 def test_headcount_and_hours_are_kept_by_a_new_mapping(profiles: tpa.TaskProfiles) -> None:
-    head = ("job_id", "job_family_id", "headcount", "contract_hours", "job_inactive")
+    head = ("job_id", "job_family_id", "headcount", "fte", "contract_hours", "job_inactive")
     first = tpa.assign_families(
-        profiles, csv("jobs.csv", head, ("007", "10", "1.5", "38.5", "1"), ("8", "10", "", "40", "0"))
+        profiles, csv("jobs.csv", head, ("007", "10", "2.0", "1.5", "38.5", "1"), ("8", "10", "", "", "40", "0"))
     )
     again = tpa.assign_families(first, csv("moved.csv", ("job_id", "job_family_id"), ("8", "fam-b")))
-    assert again.jobs.select("headcount", "contract_hours", "active").rows() == [
-        (1.5, 38.5, False),
-        (None, 40.0, True),
-        *[(None, None, None)] * 3,
+    assert again.jobs.select("headcount", "fte", "contract_hours", "active").rows() == [
+        (2, 1.5, 38.5, False),
+        (None, None, 40.0, True),
+        *[(None, None, None, None)] * 3,
     ]
     assert again.jobs["job_family"].to_list() == [None, "fam-b", None, None, None]
     assert again.tasks["job_family"].to_list() == [None, None, "fam-b", None, None]
@@ -239,6 +239,12 @@ INVALID_JOBS = {
         ["headcount", "job '8'", "'two'", "(1 invalid row)"],
     ),
     "decimal comma": (("job_id", "job_family_id", "headcount"), [("8", "10", "1,5")], ["'1,5'", "decimal point"]),
+    "fractions of people": (
+        ("job_id", "job_family_id", "headcount"),
+        [("007", "10", "1"), ("8", "10", "1.5")],
+        ["jobs.csv", "`headcount` of job '8'", "whole number of people, not 1.5", "rename it to `fte` in the file"],
+    ),
+    "negative fte": (("job_id", "job_family_id", "fte"), [("8", "10", "-0.5")], ["fte", "'-0.5'"]),
     "negative hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "-1")], ["contract_hours", "'-1'"]),
     "infinite hours": (("job_id", "job_family_id", "contract_hours"), [("8", "10", "inf")], ["contract_hours", "inf"]),
     "NaN": (("job_id", "job_family_id", "headcount"), [("8", "10", "NaN")], ["headcount", "NaN"]),

@@ -94,9 +94,9 @@ OTHERS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     "hours of imputed": lambda p, _: tpa.hours(tpa.impute_hours(p, "same_task")),
     "levels of imputed": lambda p, _: tpa.impact(tpa.impute_hours(p, "same_task")),
     "quality of imputed": lambda p, _: tpa.quality_report(tpa.impute_hours(p, "same_task")),
-    "part": lambda p, _: tpa.hours(tpa.filter_jobs(p, pl.col("n_tasks") > 3)),
+    "part": lambda p, _: tpa.hours(p.filter(pl.col("n_tasks") > 3)),
     "part after whole": lambda p, _: tpa.suppress(
-        tpa.hours(tpa.filter_jobs(p, pl.col("n_tasks") > 3)), released=tpa.suppress(tpa.hours(p), p)
+        tpa.hours(p.filter(pl.col("n_tasks") > 3)), released=tpa.suppress(tpa.hours(p), p)
     ),
     "later after before": lambda p, later: tpa.suppress(tpa.impact(later), later, released=(tpa.impact(p), p)),
 }
@@ -161,9 +161,9 @@ REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "job unknown": lambda p: tpa.plot_job(p, "unknown"),
     "method unknown": lambda p: tpa.impute_hours(p, "mean"),
     "draw without seed": lambda p: tpa.impute_hours(p, "hot_deck"),
-    "filter unknown": lambda p: tpa.filter_jobs(p, pl.col("country") == "BE"),
+    "filter unknown": lambda p: p.filter(pl.col("country") == "BE"),
     "meaning of a part": lambda p: tpa.about(tpa.hours(p).head(1)),
-    "suppress of others": lambda p: tpa.suppress(tpa.hours(p), tpa.filter_jobs(p, job_family="Finance")),
+    "suppress of others": lambda p: tpa.suppress(tpa.hours(p), p.filter(job_family="Finance")),
     "privacy": lambda p: tpa.plot_hours(p, privacy=3),
     "limits": lambda _: tpa.Privacy(min_jobs=-1),
     "print of text": lambda _: tpa.for_print("chart"),
@@ -289,7 +289,10 @@ def _random(seed: int) -> tpa.TaskProfiles:
 
     def job() -> dict[str, Any]:
         fields = random_values(
-            job_family=FAMILIES, headcount=[None, 0.0, 1.0, 2.5, 100.0], contract_hours=[None, 20.0, 38.5, 40.0]
+            job_family=FAMILIES,
+            headcount=[None, 0, 1, 3, 100],
+            fte=[None, 0.0, 1.0, 2.5, 80.0],
+            contract_hours=[None, 20.0, 38.5, 40.0],
         )
         return {**fields, "tasks": [task() for _ in range(draw.randrange(9))]}
 

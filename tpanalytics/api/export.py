@@ -34,20 +34,21 @@ EMPLOYEE_INCLUDES = ("ai_impact", "source_events", "linked_skills", "rejected_ta
 _PATHS = {
     "jobs": "/job_architecture/export/jobs/task_profiles",
     "employees": "/export/employees/task_profiles",
+    "positions": "/export/employees/match_assigned_position",
 }
 _LIST_LIMIT = 200
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Parameters for exporting jobs or employees, validated on creation."""
+    """Parameters for exporting jobs, employees or the positions of employees, validated on creation."""
 
     include: tuple[str, ...] = ("ai_impact", "weekly_hours")
     filters: tuple[dict[str, Any], ...] = ()
     response_format: ResponseFormat = "list"
     external_vendor: Vendor | None = None
     limit: int = 100
-    of: Literal["jobs", "employees"] = "jobs"
+    of: Literal["jobs", "employees", "positions"] = "jobs"
 
     def __post_init__(self) -> None:
         known = INCLUDES if self.of == "jobs" else EMPLOYEE_INCLUDES
@@ -98,6 +99,8 @@ class ExportRequest:
 
     def query(self) -> list[tuple[str, str]]:
         """Return the query parameters."""
+        if self.of == "positions":
+            return [("response_format", "simple")]
         query: list[tuple[str, str]] = [("response_format", self.response_format)]
         if self.external_vendor is not None:
             query.append(("external_vendor", self.external_vendor))
@@ -212,13 +215,17 @@ def _add_request_details(
 ) -> ApiError | AuthError:
     """Add the request parameters to an error, or drop the response text if it may name an employee."""
     status = getattr(error, "status", None)
-    if request.of == "employees":
+    if request.of != "jobs":
         outcome = f"returned {status}" if status is not None else "refused the request or did not respond"
         text = (
             f"POST {request.path}: the service {outcome} (response not shown because it may name an employee). "
             "Check the arguments, the credential and the network."
         )
-        return AuthError(text) if isinstance(error, AuthError) else ApiError(text, status=status, path=request.path)
+        if not isinstance(error, AuthError):
+            return ApiError(text, status=status, path=request.path)
+        refusal = AuthError(text)
+        refusal.status = status
+        return refusal
     if isinstance(error, AuthError) or status not in {400, 422}:
         return error
     details = f"The request had include={list(request.include)}, filters={list(request.filters)}, limit={request.limit}"

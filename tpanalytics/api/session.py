@@ -171,10 +171,12 @@ class Client:
                     "Check `audience`, `tenant` and the permissions of the credential."
                 )
         if response.status_code == 403:
-            raise AuthError(
+            denied = AuthError(
                 f"{method} {path}: access denied (403): {self._sender.quote(response)}. "
                 "Use a credential with the scope 'read' on this tenant."
             )
+            denied.status = 403
+            raise denied
         if response.status_code != 200:
             raise self._sender.refusal(response, method, path)
         return response.content

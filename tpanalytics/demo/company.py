@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import uuid
 from dataclasses import dataclass
@@ -81,13 +82,15 @@ def invent(state: SampleState = "2026-05") -> Company:
             continue
         records.append({"external_id": job_id, "tasks": _profile(catalogue, job_id, job, family, later=later)})
         growth = 1.0 if not later else 0.94 + 0.1 * _chance(job_id, "growth")
+        fte = max(1.0, round(job["headcount"] * growth * 2) / 2)
         jobs.append(
             {
                 "job_id": job_id,
                 "job_name": job["name"],
                 "job_inactive": 0,
                 "job_family_id": family,
-                "headcount": max(1.0, round(job["headcount"] * growth * 2) / 2),
+                "headcount": math.ceil(fte),
+                "fte": fte,
                 "contract_hours": float(job["contract_hours"]),
                 "last_updated": f"2026-{(9 if later else 3) + number % 3:02d}-{number % 28 + 1:02d}",
             }

@@ -57,6 +57,8 @@ class Rules:
     ----------
     lists
         Whether jobs and job families can be listed.
+    positions
+        Whether employees matched to jobs can be exported.
     hierarchy_shape
         ``"groups"`` for nested named levels, ``"nodes"`` for uniform nodes under the key ``tree``.
     generous
@@ -70,6 +72,7 @@ class Rules:
     """
 
     lists: bool = True
+    positions: bool = True
     hierarchy_shape: Literal["groups", "nodes"] = "groups"
     generous: bool = False
     older: bool = False
@@ -117,6 +120,20 @@ class Catalogue:
                 people.append({"job_id": employee, "active": number % 20 != 0, "last_updated": "2026-05-01"})
         return Catalogue(records, people, of_people=True)
 
+    @cached_property
+    def positions(self) -> Catalogue:
+        """Catalogue of fictional employees matched to jobs, with one inactive employee in every twentieth job."""
+        records, people = [], []
+        for number, record in enumerate(self.records, start=1):
+            job_id = record["external_id"]
+            active = int(float(self.job_of.get(job_id, {}).get("headcount") or 2))
+            for i in range(active + (number % 20 == 0)):
+                employee = f"emp-{number:05d}-{i:03d}"
+                match = {"job_id": job_id, "employee_id": employee, "score": round(0.99 - 0.01 * (i % 50), 2)}
+                records.append({"external_id": employee, "tasks": [], "match": match})
+                people.append({"job_id": employee, "active": i < active, "last_updated": "2026-05-01"})
+        return Catalogue(records, people, of_people=True)
+
 
 def answer(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Query, body: Any) -> Answer:
     """Return the response to an authorized request."""
@@ -142,6 +159,8 @@ def _route(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
             return _export(catalogue, rules, query, body)
         case "POST", ["export", "employees", "task_profiles"]:
             return _export(catalogue.staff, rules, query, body, _EMPLOYEE_INCLUDES)
+        case "POST", ["export", "employees", "match_assigned_position"]:
+            return _positions(catalogue, rules, query, body)
         case "GET", ["job_architecture", "jobs", job_id, "task_profile"]:
             return _one_job(catalogue, rules, job_id, query)
         case "GET", ["tasks", task_id]:
@@ -156,9 +175,25 @@ def _route(catalogue: Catalogue, rules: Rules, method: str, path: str, query: Qu
 def _export(
     catalogue: Catalogue, rules: Rules, query: Query, body: Any, includes: tuple[str, ...] = _EXPORT_INCLUDES
 ) -> dict[str, Any]:
+    _check_body(body, {"limit", "starting_after", "include", "filters"})
+    known = tuple(name for name in includes if name in _OLDER_INCLUDES) if rules.older else includes
+    include = _checked_include(body.get("include", []), known)
+    return _page(catalogue, body, _response_format(rules, include, query))
+
+
+def _positions(catalogue: Catalogue, rules: Rules, query: Query, body: Any) -> dict[str, Any]:
+    if not rules.positions:
+        raise Refusal(404, "Not found.")
+    _check_body(body, {"limit", "starting_after", "filters"})
+    if query.get("response_format", ["simple"])[-1] not in {"simple", "explained"}:
+        raise Refusal(400, "response_format must be simple or explained.")
+    return _page(catalogue.positions, body, lambda record: record["match"])
+
+
+def _check_body(body: Any, fields: set[str]) -> None:
     if not isinstance(body, dict):
         raise Refusal(400, "The body must be a JSON object.")
-    unknown = body.keys() - {"limit", "starting_after", "include", "filters"}
+    unknown = body.keys() - fields
     if unknown:
         raise Refusal(400, f"Unknown field {', '.join(sorted(unknown))}.")
     limit = body.get("limit")
@@ -166,9 +201,9 @@ def _export(
         raise Refusal(400, "limit is required and must be an integer.")
     if not 1 <= limit <= 100:
         raise Refusal(400, "limit must be between 1 and 100.")
-    known = tuple(name for name in includes if name in _OLDER_INCLUDES) if rules.older else includes
-    include = _checked_include(body.get("include", []), known)
-    to_response = _response_format(rules, include, query)
+
+
+def _page(catalogue: Catalogue, body: Mapping[str, Any], to_response: Any) -> dict[str, Any]:
     first = _first(catalogue, body.get("starting_after"))
     matches = _filters(catalogue, body.get("filters", []))
     page: list[dict[str, Any]] = []
@@ -176,7 +211,7 @@ def _export(
     for record in catalogue.records[first:]:
         if not matches(record["external_id"]):
             continue
-        if len(page) == limit:
+        if len(page) == body["limit"]:
             has_next = True
             break
         page.append(record)

@@ -42,8 +42,8 @@ def load_sample(state: SampleState = "2026-05") -> TaskProfiles:
     Returns
     -------
     TaskProfiles
-        About 240 jobs in 16 families and 5,800 tasks. Jobs have a headcount (full-time equivalents) and weekly contract
-        hours.
+        About 240 jobs in 16 families and 5,800 tasks. Jobs have a headcount (people), full-time equivalents and weekly
+        contract hours.
 
     Raises
     ------

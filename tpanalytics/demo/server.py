@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reply", "Tenant"]
 
-_EXPORT = "/job_architecture/export/jobs/task_profiles"
+_EXPORTS = {"/job_architecture/export/jobs/task_profiles", "/export/employees/match_assigned_position"}
 _TOKEN = "/oauth/token"  # noqa: S105  a path
 
 
@@ -68,7 +68,8 @@ class Tenant:
     Attributes
     ----------
     faults
-        Faults from `tpanalytics.demo.faults`, by export request number starting at 1, or 0 for all requests.
+        Faults from `tpanalytics.demo.faults`, by number of the request for jobs or headcounts starting at 1, or 0 for
+        all of them.
     token_faults
         Faults for token requests, with the same keys as `faults`.
     requests
@@ -172,7 +173,7 @@ class Tenant:
                 self._token_requests += 1
                 number = self._token_requests
             return self._with_faults(self.token_faults, number, self._token(headers, body))
-        is_export = (method, path) == ("POST", _EXPORT)
+        is_export = method == "POST" and path in _EXPORTS
         if not self._is_authorized(headers):
             reply = _as_reply(401, error_list(401, "The access token is missing, unknown or expired."))
         else:

@@ -50,8 +50,8 @@ def assign_families(
         Task profiles returned by `load_task_profiles`, `read_records` or `read_profiles`.
     jobs
         A CSV file or data frame with one row per job. Required columns: ``job_id`` and ``job_family_id``. Optional
-        columns: ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (full-time equivalents) and
-        ``contract_hours`` (hours per week).
+        columns: ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (people, whole numbers),
+        ``fte`` (full-time equivalents) and ``contract_hours`` (hours per week).
     families
         A CSV file or data frame with one row per family. Required columns: ``job_family_id`` and ``job_family_name``.
         Optional column: ``job_family_group_name``. If None, the family ids are used as names.
@@ -61,7 +61,7 @@ def assign_families(
     TaskProfiles
         Task profiles with these columns filled: ``job_name``, ``job_family_id``, ``job_family`` and
         ``job_family_group`` in ``jobs``, and ``job_family`` in ``tasks``. If they are in the mapping, ``headcount``,
-        ``contract_hours`` and ``active`` are added to ``jobs``. The family id is added to names that several
+        ``fte``, ``contract_hours`` and ``active`` are added to ``jobs``. The family id is added to names that several
         families share.
 
     Raises
@@ -121,6 +121,8 @@ def assign_mapping(
     profiles: TaskProfiles, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> TaskProfiles:
     """Join validated mapping tables to the task profiles. Lazy tasks remain lazy."""
+    if profiles.people is not None:
+        jobs = _without_counts_of(profiles.people, jobs, source)
     assigned, counts = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
     tasks = (
         profiles.tasks.lazy()
@@ -131,6 +133,17 @@ def assign_mapping(
     if isinstance(profiles.tasks, pl.DataFrame):
         tasks = tasks.collect()
     return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, **counts})
+
+
+def _without_counts_of(people: pl.DataFrame, jobs: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Drop the counts that are known for the people, so that the two tables agree."""
+    repeated = [name for name in ("headcount", "fte") if name in jobs.columns and people.get_column(name).count()]
+    if repeated:
+        warn(
+            f"{source}: {' and '.join(f'`{name}`' for name in repeated)} ignored, because assign_people has counted "
+            "the people. To replace their number, assign the people again."
+        )
+    return jobs.drop(repeated)
 
 
 def assign_jobs(
@@ -156,9 +169,11 @@ def assign_jobs(
         "job_family": pl.coalesce("job_family", "job_family_id"),
         "job_family_group": pl.col("job_family_group"),
     }
-    for name in ("headcount", "contract_hours"):
+    for name in ("headcount", "fte", "contract_hours"):
         if name in jobs.columns:
             columns[name] = _number(jobs, name, source)
+    if "headcount" in columns:
+        check_people(jobs.select("job_id", columns["headcount"]), source)
     if "job_inactive" in jobs.columns:
         flag = pl.col("job_inactive").cast(pl.String).str.strip_chars().str.to_lowercase()
         columns["active"] = ~flag.is_in(["1", "1.0", "true"]).fill_null(
@@ -346,6 +361,18 @@ def _check_unique(table: pl.DataFrame, key: str, source: str, *columns: str) -> 
 
 def _optional(table: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String) if name in table.columns else pl.lit(None, dtype=pl.String)
+
+
+def check_people(table: pl.DataFrame, source: str) -> None:
+    """Raise an error if the headcount has fractions, because it probably counts full-time equivalents."""
+    fractional = table.filter(pl.col("headcount") != pl.col("headcount").floor())
+    if fractional.height:
+        job, value = fractional.select("job_id", "headcount").row(0)
+        remedy = "rename it to `fte` in the file" if "." in source else "pass table.rename({'headcount': 'fte'})"
+        raise SchemaError(
+            f"{source}: `headcount` of job {job!r} must be a whole number of people, not {value} "
+            f"({plural(fractional.height, 'invalid row')}). If the column counts full-time equivalents, {remedy}."
+        )
 
 
 def _number(table: pl.DataFrame, name: str, source: str) -> pl.Expr:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import OnBadRecord, Vendor
 
-__all__ = ["check_client", "describe_request", "load_pages", "load_task_profiles"]
+__all__ = ["check_client", "describe_request", "load_pages", "load_task_profiles", "progress_bar"]
 
 
 def load_task_profiles(
@@ -337,11 +337,8 @@ def load_pages(
     resumed: Iterable[Note] = (),
 ) -> None:
     """Load all remaining pages, passing each page to `save` and updating a progress bar."""
-    from tqdm.auto import tqdm
-
-    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal
     counts: Counter[str] = Counter()
-    with tqdm(desc="Task profiles", unit=" pages", leave=False, disable=disable) as bar:
+    with progress_bar("Task profiles", show=show) as bar:
 
         def advance(note: Note) -> None:
             counts.update(jobs=len(note.jobs), tasks=note.n_tasks)
@@ -356,3 +353,11 @@ def load_pages(
                 note, tasks = describe_page(page)
                 save(note, tasks)
                 advance(note)
+
+
+def progress_bar(description: str, *, show: bool) -> Any:
+    """Return a progress bar that counts pages."""
+    from tqdm.auto import tqdm
+
+    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal
+    return tqdm(desc=description, unit=" pages", leave=False, disable=disable)

@@ -94,7 +94,9 @@ def nested(profiles: tpa.TaskProfiles) -> dict[str, list[dict[str, Any]]]:
     tasks = profiles.tasks.rows_by_key("job_id", named=True, include_key=False)
     jobs: dict[str, list[dict[str, Any]]] = {}
     for row in profiles.jobs.iter_rows(named=True):
-        jobs.setdefault(row["job_family"] or "(no job family)", []).append({**row, "tasks": tasks.get(row["job_id"], [])})
+        jobs.setdefault(row["job_family"] or "(no job family)", []).append(
+            {**row, "tasks": tasks.get(row["job_id"], [])}
+        )
     return jobs
 
 
@@ -462,7 +464,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
     [
         (lambda r, p: suppress(r.drop("job_family"), p), "`result` has no column 'job_family'"),
         (lambda r, p: suppress(r.drop("jobs")), "`result` has no column 'jobs'.*pass `profiles`"),
-        (lambda r, p: suppress(r, tpa.filter_jobs(p, pl.col("job_family") == "A")), "has the family 'B', which"),
+        (lambda r, p: suppress(r, p.filter(pl.col("job_family") == "A")), "has the family 'B', which"),
         (lambda r, p: Privacy(min_jobs=-1), "`min_jobs` must be a whole number, 0 or more, not -1"),
         (lambda r, p: Privacy(min_jobs=2.5), "`min_jobs` must be a whole number, 0 or more, not 2.5"),
         (lambda r, p: Privacy(min_headcount=float("nan")), "`min_headcount` must be a number, 0 or more, not nan"),
@@ -478,7 +480,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
         (lambda r, p: suppress(tpa.compare(p, p).drop("scope"), p), "several rows|has the family None"),
         (lambda r, p: suppress(tpa.hours_by_job(p), r), "TaskProfiles"),
         (
-            lambda r, p: suppress(tpa.hours_by_job(p), tpa.filter_jobs(p, job_family="A")),
+            lambda r, p: suppress(tpa.hours_by_job(p), p.filter(job_family="A")),
             "which `profiles` does not have",
         ),
     ],

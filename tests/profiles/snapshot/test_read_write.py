@@ -88,7 +88,7 @@ def test_random_profiles_can_be_read(
     numbers = st.lists(st.none() | st.floats(0, 1e6), min_size=profiles.jobs.height, max_size=profiles.jobs.height)
     if data.draw(st.booleans()):
         profiles = replace(
-            profiles, jobs=profiles.jobs.with_columns(headcount=pl.Series(data.draw(numbers), dtype=pl.Float64))
+            profiles, jobs=profiles.jobs.with_columns(fte=pl.Series(data.draw(numbers), dtype=pl.Float64))
         )
     rejects = [
         dict.fromkeys(REJECTS, text)
@@ -126,6 +126,30 @@ def test_additional_columns_are_kept(sample: tpa.TaskProfiles) -> None:
     assert set(OPTIONAL_JOBS) <= set(sample.jobs.columns)
     wide = replace(sample, jobs=sample.jobs.with_columns(site=pl.lit("North")))
     assert_same(tpa.read_profiles(tpa.write_profiles(wide, "snapshot")), wide)
+
+
+def test_people_are_kept(sample: tpa.TaskProfiles) -> None:
+    people = pl.DataFrame(
+        {"job_id": ["job-0002"] * 2, "country": ["BE", None], "headcount": [3, None], "fte": [None, 0.5]}
+    )
+    staffed = replace(sample, people=people)
+    read = tpa.read_profiles(tpa.write_profiles(staffed, "snapshot"))
+    assert_same(read, staffed)
+    assert read.people is not None
+    assert_frame_equal(read.people, people)
+    lazy = tpa.read_profiles("snapshot", lazy=True)
+    assert isinstance(lazy.tasks, pl.LazyFrame)
+    assert lazy.people is not None
+    assert len(names("snapshot")) == 5
+    Path("snapshot", manifest_of("snapshot")["parts"]["people"][0]["file"]).unlink()
+    with pytest.raises(tpa.SnapshotError, match=r"people-.* is missing"):
+        tpa.read_profiles("snapshot")
+
+    tpa.write_profiles(sample, "snapshot")
+    assert tpa.read_profiles("snapshot").people is None
+    assert len(names("snapshot")) == 4
+    with pytest.raises(tpa.SchemaError, match="`people` has no column 'fte'"):
+        tpa.write_profiles(replace(sample, people=people.drop("fte")), "other")
 
 
 def test_parent_folders_are_created() -> None:
@@ -227,7 +251,8 @@ PARTS = {table: [part()] for table in ("jobs", "tasks", "rejects")}
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
-        ({"schema": 3, "parts": PARTS}, "schema version 3"),
+        ({"schema": 4, "parts": PARTS}, "schema version 4"),
+        ({"schema": 3, "parts": PARTS}, "is damaged"),
         ({"schema": 99, "tables": ["of a later version"]}, "schema version 99"),
         ({"schema": 1}, "is damaged"),
         ({"parts": PARTS}, "is damaged"),

@@ -157,9 +157,18 @@ def test_unreadable_state_starts_over_with_warning(tenant: Tenant, raw: bytes) -
 def test_state_of_later_version_raises(tenant: Tenant) -> None:
     interrupt(tenant, 5)
     state = Path("snapshot", "unfinished.json")
-    state.write_text(json.dumps({**json.loads(state.read_text()), "schema": 3}))
-    with pytest.raises(tpa.SnapshotError, match="schema version 3"):
+    state.write_text(json.dumps({**json.loads(state.read_text()), "schema": 4}))
+    with pytest.raises(tpa.SnapshotError, match="schema version 4"):
         pull(tenant)
+
+
+def test_state_of_earlier_version_is_resumed(tenant: Tenant) -> None:
+    interrupt(tenant, 5)
+    state = Path("snapshot", "unfinished.json")
+    state.write_text(json.dumps({**json.loads(state.read_text()), "schema": 2}))
+    profiles = pull(tenant)
+    assert profiles.manifest["resumed_pages"] > 0
+    assert_same(profiles, pull(tenant, None))
 
 
 def test_full_disk_raises_and_keeps_saved_pages(tenant: Tenant) -> None:
@@ -251,12 +260,23 @@ def test_manifest_has_number_of_listed_jobs() -> None:
         assert pull(without_lists).manifest["jobs_in_tenant_list"] is None
 
 
-def test_earlier_schema_version_is_read(sample: tpa.TaskProfiles) -> None:
-    tpa.write_profiles(sample, "snapshot")
+@pytest.mark.parametrize("version", [1, 2])
+def test_earlier_schema_version_is_read(sample: tpa.TaskProfiles, version: int) -> None:
+    old = sample.jobs.drop("headcount").rename({"fte": "headcount"})  # it contained full-time equivalents
+    tpa.write_profiles(replace(sample, jobs=old), "snapshot")
     manifest = manifest_of("snapshot")
-    manifest["parts"] = {table: parts[0] for table, parts in manifest["parts"].items()}
-    Path("snapshot", "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
-    assert_frame_equal(tpa.read_profiles("snapshot").tasks, sample.tasks)
+    del manifest["parts"]["people"]
+    if version == 1:
+        manifest["parts"] = {table: parts[0] for table, parts in manifest["parts"].items()}
+    Path("snapshot", "manifest.json").write_text(json.dumps({**manifest, "schema": version}))
+    profiles = tpa.read_profiles("snapshot")
+    assert_frame_equal(profiles.tasks, sample.tasks)
+    assert_frame_equal(profiles.jobs, sample.jobs.drop("headcount"))
+    assert_frame_equal(tpa.read_profiles("snapshot", lazy=True).jobs.collect(), profiles.jobs)
+    assert profiles.people is None
+    tpa.write_profiles(profiles, "snapshot")  # writes the current version
+    assert manifest_of("snapshot")["schema"] == 3
+    assert_frame_equal(tpa.read_profiles("snapshot").jobs, profiles.jobs)
 
 
 def test_rejects_are_kept_on_resume(tenant: Tenant) -> None:

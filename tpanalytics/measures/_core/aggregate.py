@@ -370,6 +370,7 @@ def _attach_people(jobs: pl.DataFrame, people: Any, columns: GroupColumns) -> pl
     if people is None:
         return jobs
     table = to_polars(people).with_columns(pl.col("job_id").cast(pl.String))
+    check_amounts(table, "people")
     counts = [name for name in ("headcount", "fte") if name in table.columns]
     # A sum with an unknown part is unknown.
     totals = [pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).cast(pl.Float64) for name in counts]

@@ -11,7 +11,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.schema import COUNTED_STATES, to_polars
+from tpanalytics.schema import COUNTED_STATES, checked_states, to_polars
 
 __all__ = [
     "check_amounts",
@@ -84,23 +84,31 @@ def check_headcount(columns: Sequence[str], alternative: str = "weight='hours'")
     """Raise an error if the jobs have no headcount column."""
     if "headcount" not in columns:
         raise SchemaError(
-            "`jobs` has no column 'headcount' (full-time equivalents). "
-            f"Add it to the mapping file of assign_families, or use {alternative}."
+            "`jobs` has no column 'headcount' (people). "
+            f"Add it with assign_people or to the mapping file of assign_families, or use {alternative}."
         )
 
 
-_ALLOWED_AMOUNTS = {"headcount": "0 or more", "contract_hours": "above 0"}
+#: Amounts of a job, or of the people in it, and their valid values.
+_ALLOWED_AMOUNTS = {"headcount": "0 or more", "fte": "0 or more", "contract_hours": "above 0"}
 
 
-def check_amounts(jobs: pl.DataFrame) -> None:
-    """Raise an error if a headcount is negative, contract hours are 0 or less, or either is infinite."""
+def check_amounts(frame: pl.DataFrame, table: str = "jobs") -> None:
+    """Raise an error if a headcount, full-time equivalents or contract hours are impossible."""
     for name, allowed in _ALLOWED_AMOUNTS.items():
-        if name not in jobs.columns:
+        if name not in frame.columns:
             continue
         amount = pl.col(name)
-        invalid = jobs.filter((amount < 0 if name == "headcount" else amount <= 0) | amount.is_infinite())
+        invalid = frame.filter((amount <= 0 if name == "contract_hours" else amount < 0) | amount.is_infinite())
         if invalid.height:
             _raise_for_amount(name, allowed, *invalid.select("job_id", name).row(0))
+        fractional = frame.filter(amount != amount.floor()) if name == "headcount" else invalid
+        if fractional.height:
+            job, value = fractional.select("job_id", name).row(0)
+            raise SchemaError(
+                f"`headcount` of job {job!r} must be a whole number of people, not {value}. If the column counts "
+                f"full-time equivalents, rename it: profiles.{table}.rename({{'headcount': 'fte'}})."
+            )
 
 
 def _raise_for_amount(name: str, allowed: str, job: str, value: float) -> NoReturn:
@@ -113,16 +121,6 @@ def _raise_for_amount(name: str, allowed: str, job: str, value: float) -> NoRetu
 def share_of(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     """Return part / whole, or null instead of NaN if the whole is 0."""
     return pl.when(whole > 0).then(part / whole)
-
-
-def checked_states(states: Sequence[str]) -> list[str]:
-    """Return the validation states as a list. Raise an error if they are invalid, empty or include 'rejected'."""
-    is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
-    if not is_list or not all(isinstance(state, str) for state in states):
-        raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
-    if "rejected" in states:
-        raise ArgumentError("`states` must not contain 'rejected'. Rejected tasks are never counted.")
-    return list(states)
 
 
 def check_hours(tasks: Any, sums: pl.DataFrame) -> None:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from tpanalytics._atomic import atomic_write
 from tpanalytics.errors import SnapshotError
-from tpanalytics.schema import JOBS, REJECTS, TASKS, require
+from tpanalytics.schema import JOBS, PEOPLE, REJECTS, TASKS, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +40,7 @@ __all__ = [
     "now",
     "paths_of",
     "read_manifest",
+    "read_versioned",
     "unwritable",
     "verify",
     "write_json",
@@ -51,8 +52,10 @@ MANIFEST = "manifest.json"
 #: State file for an unfinished export.
 STATE = "unfinished.json"
 LOCK = ".lock"
-SCHEMA_VERSION = 2
-TABLES: dict[str, dict[str, Any]] = {"jobs": JOBS, "tasks": TASKS, "rejects": REJECTS}
+SCHEMA_VERSION = 3
+TABLES: dict[str, dict[str, Any]] = {"jobs": JOBS, "tasks": TASKS, "rejects": REJECTS, "people": PEOPLE}
+#: Until version 1, there was one file per table. Until version 2, there were no people and ``headcount`` was in FTE.
+_OLDER = {1, 2}
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -148,6 +151,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any], parts: Mapping[str, list[Part]]) -> dict[str, Any]:
     """Replace the manifest, delete the previous snapshot's files and return the new manifest."""
+    parts = {table: parts.get(table, []) for table in TABLES}  # there may be no people
     digests = [part.sha256 for table in TABLES for part in parts[table]]
     content = hashlib.sha256("\n".join(digests).encode()).hexdigest()
     entries = {table: [msgspec.to_builtins(part) for part in parts[table]] for table in TABLES}
@@ -168,6 +172,12 @@ def clear(folder: Path, keep: Iterable[str]) -> None:
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
     """Return a sealed snapshot's manifest, and the parts for each table."""
+    manifest, parts, _ = read_versioned(folder)
+    return manifest, parts
+
+
+def read_versioned(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]], int]:
+    """Like `read_manifest`, and return the schema version."""
     path = folder / MANIFEST
     if not path.is_file():
         if (folder / STATE).is_file():
@@ -182,19 +192,22 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.ValidationError):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema"]
-        if version == 1:  # version 1 only had one file per table
-            manifest["parts"] = {table: [manifest["parts"][table]] for table in TABLES}
-        parts = {table: msgspec.convert(manifest["parts"][table], list[Part]) for table in TABLES}
-    if isinstance(version, int) and version not in {1, SCHEMA_VERSION}:
+        listed = manifest["parts"]
+        if version == 1:
+            listed = {table: [part] for table, part in listed.items()}
+        if version in _OLDER:
+            listed = {**listed, "people": []}
+        parts = {table: msgspec.convert(listed[table], list[Part]) for table in TABLES}
+    if isinstance(version, int) and version not in {*_OLDER, SCHEMA_VERSION}:
         raise SnapshotError(
             f"{folder} has schema version {version}, but this version of tpanalytics reads {SCHEMA_VERSION}. "
             "Update tpanalytics."
         )
-    if version not in {1, SCHEMA_VERSION} or len(parts) < len(TABLES):
+    if version not in {*_OLDER, SCHEMA_VERSION} or len(parts) < len(TABLES):
         raise SnapshotError(
             f"{path} is damaged or was not written by tpanalytics. Delete the folder or export to another one."
         )
-    return {key: value for key, value in manifest.items() if key not in {"parts", "schema"}}, parts
+    return {key: value for key, value in manifest.items() if key not in {"parts", "schema"}}, parts, version
 
 
 def verify(folder: Path, parts: Mapping[str, list[Part]]) -> dict[str, list[Path]]:

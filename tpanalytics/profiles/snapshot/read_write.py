@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,12 +18,13 @@ from tpanalytics.profiles.snapshot.layout import (
     locked,
     paths_of,
     read_manifest,
+    read_versioned,
     unwritable,
     verify,
     write_manifest,
     write_part,
 )
-from tpanalytics.schema import JOBS, TASKS, TaskProfiles, require, to_polars
+from tpanalytics.schema import JOBS, PEOPLE, TASKS, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,6 +71,8 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     folder = local_path(folder)
     require(profiles.jobs, *JOBS, name="jobs")
     require(profiles.tasks, *TASKS, name="tasks")
+    if profiles.people is not None:
+        require(profiles.people, *PEOPLE, name="people")
     with locked(folder):
         if (folder / MANIFEST).exists():
             read_manifest(folder)  # don't replace snapshots that are unreadable or from a later version
@@ -76,6 +80,7 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
             "jobs": lambda: to_polars(profiles.jobs),
             "tasks": lambda: to_polars(profiles.tasks),
             "rejects": lambda: profiles.rejects,
+            **({} if profiles.people is None else {"people": lambda: to_polars(profiles.people)}),
         }
         _replace(folder, profiles.manifest, {}, tables)
         (folder / STATE).unlink(missing_ok=True)  # otherwise, resuming the export would overwrite the new snapshot
@@ -91,9 +96,9 @@ def replace_jobs(profiles: TaskProfiles, folder: Path) -> TaskProfiles:
                 f"{folder} was replaced by another export in the meantime, so nothing was changed. Run the same "
                 "call again."
             )
-        unchanged = {"tasks": parts["tasks"], "rejects": parts["rejects"]}
+        unchanged = {table: of_table for table, of_table in parts.items() if table != "jobs"}
         manifest = _replace(folder, profiles.manifest, unchanged, {"jobs": lambda: to_polars(profiles.jobs)})
-    return TaskProfiles(profiles.jobs, profiles.tasks, manifest, profiles.rejects)
+    return replace(profiles, manifest=manifest)
 
 
 def _replace(
@@ -142,7 +147,8 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     Returns
     -------
     TaskProfiles
-        The task profiles as they were written, including the manifest.
+        The task profiles as they were written, including the manifest and people. In snapshots of earlier versions, the
+        ``headcount`` in full-time equivalents is called ``fte``.
 
     Raises
     ------
@@ -160,9 +166,12 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
 
 def open_snapshot(folder: Path, *, lazy: bool, verified: bool) -> TaskProfiles:
     """Read a snapshot. The files are not checked if `verified` is set."""
-    manifest, parts = read_manifest(folder)
+    manifest, parts, version = read_versioned(folder)
     paths = paths_of(folder, parts) if verified else verify(folder, parts)
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))
+    people = pl.read_parquet(paths["people"]) if paths["people"] else None
+    if version < 3 and "fte" not in (names := jobs.collect_schema().names()) and "headcount" in names:
+        jobs = jobs.rename({"headcount": "fte"})  # it contained full-time equivalents
     if "job_family" not in tasks.collect_schema():  # exports only store the family in the jobs table
         families = jobs.select("job_id", "job_family").collect()
         # Use an expression instead of a join, so that Polars can skip it if the column isn't used.
@@ -172,4 +181,4 @@ def open_snapshot(folder: Path, *, lazy: bool, verified: bool) -> TaskProfiles:
         tasks = tasks.with_columns(job_family=family).select(list(schema.TASKS))
     if not lazy:
         jobs, tasks = jobs.collect(), tasks.collect()  # type: ignore[assignment]
-    return TaskProfiles(jobs=jobs, tasks=tasks, manifest=manifest, rejects=rejects.collect())
+    return TaskProfiles(jobs=jobs, tasks=tasks, manifest=manifest, rejects=rejects.collect(), people=people)

@@ -45,6 +45,8 @@ __all__ = ["Pull"]
 
 #: Number of pages to merge into a single file, as a trade-off between file count and memory use.
 _PAGES_PER_FILE = 16
+#: Schema versions of unfinished exports that can be resumed. Version 3 only changed complete snapshots.
+_RESUMABLE = {2, SCHEMA_VERSION}
 
 
 class _PageFile(NamedTuple):
@@ -164,7 +166,7 @@ class Pull:
         with suppress(OSError, ValueError, RecursionError):
             state = json.loads(path.read_text(encoding="utf-8"))
         version = state.get("schema") if isinstance(state, dict) else None
-        if isinstance(version, int) and version != SCHEMA_VERSION:
+        if isinstance(version, int) and version not in _RESUMABLE:
             raise SnapshotError(
                 f"{path} has schema version {version}, but this version of tpanalytics resumes {SCHEMA_VERSION}. "
                 "Update tpanalytics or pass resume=False to start over."

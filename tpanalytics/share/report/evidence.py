@@ -119,12 +119,12 @@ def preamble(scope: ReportScope) -> str:
     if family is None:
         return "\n".join(lines)
     in_family = f'pl.col("job_family").fill_null({NO_FAMILY!r}) == {family!r}'
-    lines.append(f"part = tpa.filter_jobs(profiles, {in_family})")
+    lines.append(f"part = profiles.filter({in_family})")
     if scope.before is not None:
         lines += [
             f'removed = before.jobs.join(profiles.jobs, on="job_id", how="anti").filter({in_family})',
             'ids = [*part.jobs["job_id"], *removed["job_id"]]',
-            'part_before = tpa.filter_jobs(before, pl.col("job_id").is_in(ids))',
+            'part_before = before.filter(pl.col("job_id").is_in(ids))',
         ]
     return "\n".join(lines)
 
