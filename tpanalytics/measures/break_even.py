@@ -47,6 +47,8 @@ def break_even(
     profiles
         Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
     level_weights
         Weight of each level, 0 to 1, including H2. Levels without a weight count as not assessed.
     states

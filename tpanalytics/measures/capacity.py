@@ -75,6 +75,10 @@ def capacity(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
+    weight
+        ``"fte"`` counts full-time equivalents, ``"headcount"`` people.
     freed
         Share of task time freed at each level, 0 to 1. Each value is a number or a pair (low, high). Include every
         level in the data, with 0 for levels at which no time is freed.
@@ -93,11 +97,11 @@ def capacity(
     Returns
     -------
     pl.DataFrame
-        One row per family in `jobs`, sorted by name with ``(no job family)`` last. Hours are per week. The first columns
+        One row per group in `jobs`, sorted by name with ``(no job family)`` last. Hours are per week. The first columns
         are for one person per job, before adoption and realisation. They don't require a headcount:
 
         =======================  =======  ================================================================
-        ``job_family``           String   job family
+        ``job_family``           String   the columns in `by`
         ``jobs``                 UInt32   jobs
         ``jobs_measured``        UInt32   jobs with a task that has hours and a level
         ``hours``                Float64  hours of tasks with a level

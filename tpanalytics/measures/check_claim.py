@@ -177,6 +177,8 @@ def check_claim(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
     claim
         Two job families separated by ``>`` or ``<``, such as ``"Finance > Sales"``. If a name contains one of these
         characters and makes the claim ambiguous, put the names in double quotes.
@@ -327,9 +329,7 @@ def _bounds(cells: pl.DataFrame, measure: str, level_weights: Mapping[str, float
         bounds = hours_bounds(level_sums(cells, "group"))
         if measure == "hours_per_job":
             jobs = cells.group_by("group").agg(jobs=pl.col("job").n_unique())
-            bounds = bounds.join(jobs, on="group").select(
-                "group", pl.col("bound_low", "bound_high") / pl.col("jobs")
-            )
+            bounds = bounds.join(jobs, on="group").select("group", pl.col("bound_low", "bound_high") / pl.col("jobs"))
     return {family: (low, high) for family, low, high in bounds.drop_nulls().rows()}
 
 

@@ -58,6 +58,8 @@ def compare(
     before, after
         The two snapshots to compare. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task,
         ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
     level
         AI impact level, either H1 to H5 or any other level in the data.
     same_task
@@ -71,13 +73,13 @@ def compare(
     Returns
     -------
     pl.DataFrame
-        One row per family in either snapshot, sorted by name with ``(no job family)`` last, followed by a row with the
+        One row per group in either snapshot, sorted by name with ``(no job family)`` last, followed by a row with the
         total. Jobs in both snapshots are listed under their later family, so moving a job to another family does not
         count as a change. Hours are per week, for one incumbent per job. If there are no jobs, the result is empty.
 
         ============================  =======  ============================================================
         ``scope``                     String   ``family``, or ``all`` in the last row
-        ``job_family``                String   job family; null in the last row
+        ``job_family``                String   the columns in `by`; null in the last row
         ``level``                     String   the `level`
         ``before``                    Float64  hours at the level before; null if no task had hours and a level
         ``added``                     Float64  hours of added tasks

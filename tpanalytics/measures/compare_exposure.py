@@ -68,7 +68,7 @@ def compare_exposure(
         The two snapshots to compare. Uses ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
-        Break down by ``"family"`` or ``"job"``. Jobs in both snapshots are listed under their later family.
+        Group columns, as in `impact`. Jobs in both snapshots are listed under their later group.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
@@ -77,14 +77,13 @@ def compare_exposure(
     Returns
     -------
     pl.DataFrame
-        One row per family or job, followed by a row with the total. Families are sorted by name with ``(no job family)``
-        last, and jobs are sorted by family and id. ``by="job"`` adds the String columns ``job_id`` and ``job_name``
-        after ``job_family``. The name comes from the later snapshot if possible, otherwise from the earlier one. If
-        neither has a name, the id is used. If there are no jobs, the result is empty.
+        One row per group, sorted by name with missing values last, followed by a row with the total. With
+        ``by="job_id"``, ``job_name`` comes from the later snapshot if possible, otherwise from the earlier one. If there
+        are no jobs, the result is empty.
 
         =====================  =======  ============================================================
         ``scope``              String   ``family`` or ``job``, or ``all`` in the last row
-        ``job_family``         String   job family; null in the last row
+        ``job_family``         String   the columns in `by`; null in the last row
         ``exposure_before``    Float64  index before, 0 to 1; null if no hours have a weight
         ``exposure_after``     Float64  index after, 0 to 1; null if no hours have a weight
         ``change``             Float64  ``exposure_after - exposure_before``
@@ -162,14 +161,13 @@ def compare_exposure(
     )
 
 
-def _sums(
-    reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], side: str
-) -> pl.DataFrame:
+def _sums(reduced: TaskCounts, jobs: pl.DataFrame, level_weights: Mapping[str, float], side: str) -> pl.DataFrame:
     """Compute a snapshot's sums by family or job."""
     families = reduced.jobs.select("job", "job_id").join(jobs.select("job_id", "group"), on="job_id", how="left")
     cells = reduced.cells.drop("group").join(families, on="job", how="left", maintain_order="left")
     sums = (
-        families.group_by("group").agg(jobs=pl.len()).join(weighted_sums(cells, level_weights, "group"), on="group", how="left")
+        families.group_by("group")
+        .agg(jobs=pl.len())
+        .join(weighted_sums(cells, level_weights, "group"), on="group", how="left")
     )
     return sums.rename({name: f"{name}_{side}" for name in sums.columns if name != "group"})
-

@@ -89,6 +89,8 @@ def compare_groups(
         Name of the job family, or ``(no job family)``.
     other
         Name of the job family to compare with. If None, compare with all other families.
+    by
+        Group columns, as in `impact`.
     category
         Column in `tasks` that identifies comparable work, such as ``task_id``, a cluster or a grade. Numbers are
         converted to strings. Tasks without a category are grouped as ``(no category)``.

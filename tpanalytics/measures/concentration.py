@@ -45,6 +45,8 @@ def concentration(
     profiles
         Task profiles. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task, ai_impact_level,
         validation_state, weekly_hours`` (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. The hours of matching rows are added up.
     states
@@ -53,11 +55,11 @@ def concentration(
     Returns
     -------
     pl.DataFrame
-        One row per family in `jobs`, sorted by name with ``(no job family)`` last. Each task counts once per family, with
+        One row per group in `jobs`, sorted by name with ``(no job family)`` last. Each task counts once per family, with
         hours summed over the family's jobs (one incumbent per job).
 
         =======================  =======  ===================================================================
-        ``job_family``           String   job family
+        ``job_family``           String   the columns in `by`
         ``tasks_with_hours``     UInt32   distinct tasks with known hours
         ``tasks_without_hours``  UInt32   distinct tasks without known hours
         ``hours``                Float64  known hours per week; null if none are known

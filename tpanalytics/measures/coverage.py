@@ -38,9 +38,7 @@ _MIN_STANDARD_ERRORS = 3.0
 
 
 @cached
-def coverage(
-    profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
-) -> pl.DataFrame:
+def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Compute the coverage of hours, levels and validation for each job family.
 
     Shares are null if their denominator is 0, for example if a family has no tasks. Imputed hours are only included in
@@ -51,16 +49,18 @@ def coverage(
     profiles
         Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per family in `jobs`, sorted by name with ``(no job family)`` last. Shares range from 0 to 1.
+        One row per group in `jobs`, sorted by name with ``(no job family)`` last. Shares range from 0 to 1.
 
         =========================  =======  ==========================================================
-        ``job_family``             String   job family
+        ``job_family``             String   the columns in `by`
         ``jobs``                   UInt32   jobs
         ``jobs_without_tasks``     UInt32   jobs without tasks in the selected states
         ``tasks``                  UInt32   tasks in the selected states

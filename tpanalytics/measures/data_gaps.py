@@ -120,7 +120,11 @@ def data_gaps(
         )
         .with_columns(cumulative=pl.col("narrowing").cum_sum())
     )
-    result = table.rename({"group": BY_FAMILY}).select(*_COLUMNS, room=pl.lit("bounds" if bounded else "share of tasks")).head(top)
+    result = (
+        table.rename({"group": BY_FAMILY})
+        .select(*_COLUMNS, room=pl.lit("bounds" if bounded else "share of tasks"))
+        .head(top)
+    )
     unweighted = unmapped(reduced.cells.get_column("level").to_list(), level_weights)
     known = pl.when(pl.col("level").is_in(list(level_weights))).then("level").otherwise(pl.lit(NOT_ASSESSED))
     return attach_metadata(
@@ -226,9 +230,7 @@ def _by_bounds(
     after = answers.join(extreme_indices(known, still_open, ["answer"]), on="answer")
     # If a bound is still unknown, assume that the bounds don't narrow.
     width = (pl.col("bound_high") - pl.col("bound_low")).fill_null(before)
-    return after.group_by("job", "group", "kind", "tasks_to_ask", "hours_at_issue").agg(
-        narrowing=before - width.max()
-    )
+    return after.group_by("job", "group", "kind", "tasks_to_ask", "hours_at_issue").agg(narrowing=before - width.max())
 
 
 _ANSWER = (

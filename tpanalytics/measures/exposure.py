@@ -71,24 +71,27 @@ def exposure(
     profiles
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
-        ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
+        The weights ``"headcount"`` and ``"fte"`` also use that column of `jobs` or `people`.
+    by
+        Group columns, as in `impact`.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
         Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
-        excludes jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
+        full-time equivalents, excluding jobs without them. None means ``"headcount"`` if `by` has a column of people, and
+        ``"hours"`` otherwise.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job family, sorted by exposure in descending order (nulls last) and then by name.
+        One row per group, sorted by exposure in descending order (nulls last) and then by name.
 
         =================  =======  ==================================================================
-        ``job_family``     String   job family
+        ``job_family``     String   the columns in `by`
         ``exposure``       Float64  exposure index, 0 to 1; null if no hours have a weight
         ``weight_low``     Float64  index with an H2 weight of 0
         ``weight_high``    Float64  index with an H2 weight of 1

@@ -65,6 +65,8 @@ def exposure_ranking(
         Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also uses ``headcount`` (full-time
         equivalents) from `jobs`.
+    by
+        Group columns, as in `impact`.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     confidence
@@ -74,8 +76,9 @@ def exposure_ranking(
     seed
         Seed for the random number generator. The result does not depend on row order.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
-        excludes jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
+        full-time equivalents, excluding jobs without them. None means ``"headcount"`` if `by` has a column of people, and
+        ``"hours"`` otherwise.
     families
         Job families to rank. All others are removed before ranking, so the ranks don't reveal anything about suppressed
         families. If None, all families are ranked.
@@ -89,7 +92,7 @@ def exposure_ranking(
         null for families with fewer than 5 jobs.
 
         ========================  ============  ==========================================================
-        ``job_family``            String        job family
+        ``job_family``            String        the columns in `by`
         ``exposure``              Float64       exposure index, 0 to 1; null if no hours have a weight
         ``interval_low``          Float64       lower end of the index interval
         ``interval_high``         Float64       upper end
@@ -146,7 +149,9 @@ def exposure_ranking(
     jobs = _jobs(reduced, level_weights, staffed=staffed)
     ranked = reduced.groups.table.select("group")
     if families is not None:
-        ranked = ranked.filter(pl.col("group").is_in(checked_groups(families, ranked.get_column("group"), reduced.groups.noun)))
+        ranked = ranked.filter(
+            pl.col("group").is_in(checked_groups(families, ranked.get_column("group"), reduced.groups.noun))
+        )
         jobs = jobs.join(ranked, on="group", how="semi", maintain_order="left")
     without_one = _without_one(jobs)
     ranking = ranked.join(_families(without_one), on="group", how="left").join(
@@ -195,9 +200,7 @@ def _jobs(reduced: TaskCounts, level_weights: Mapping[str, float], *, staffed: b
     return (
         job_sums(reduced.cells, level_weights)
         .join(reduced.jobs.select("job", "job_id", staff=staff), on="job", how="left")
-        .select(
-            "group", "job_id", part=pl.col("exposed") * pl.col("staff"), whole=pl.col("weighed") * pl.col("staff")
-        )
+        .select("group", "job_id", part=pl.col("exposed") * pl.col("staff"), whole=pl.col("weighed") * pl.col("staff"))
         .filter(pl.col("whole") > 0)
         .sort("group", "job_id")
     )

@@ -72,6 +72,10 @@ def fragmentation(
         Task profiles. Uses ``job_id, job_family, headcount`` (full-time equivalents) and, if present,
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
+    weight
+        ``"fte"`` counts full-time equivalents, ``"headcount"`` people.
     freed
         Share of task time freed at each level, 0 to 1. Each value is a number or a pair (lower, upper). Include every
         level in the data, with 0 for levels at which no time is freed.
@@ -92,11 +96,11 @@ def fragmentation(
     Returns
     -------
     pl.DataFrame
-        One row per job family and block size. Rows are sorted by family, with ``(no job family)`` last, and then by block
+        One row per group and block size. Rows are sorted by family, with ``(no job family)`` last, and then by block
         size. Columns ending in ``_low`` and ``_high`` use the lower and upper assumptions.
 
         ========================  =======  ================================================================
-        ``job_family``            String   job family
+        ``job_family``            String   the columns in `by`
         ``block_hours``           Float64  block size, hours per person and week
         ``jobs_measured``         UInt32   jobs with a headcount and a task with hours and a level
         ``people``                Float64  full-time equivalents in these jobs

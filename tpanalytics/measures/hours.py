@@ -125,26 +125,31 @@ def hours(
     profiles
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
-        ``spread_over="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
-    states
-        Validation states to include.
+        The weights ``"headcount"`` and ``"fte"`` also use that column of `jobs` or `people`.
+    by
+        Group columns, as in `impact`.
+    weight
+        ``"hours"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its people and
+        ``"fte"`` by its full-time equivalents, excluding jobs without them. Quantiles then use the inverse of the weighted
+        distribution function. Sums of ``hours`` are always for one incumbent per job. None means ``"headcount"`` if `by`
+        has a column of people, and ``"hours"`` otherwise.
+    contract_hours
+        Weekly contract hours to assume for jobs without any. This only affects ``hours_high``.
     complete_only
         If True, compute the mean and the quantiles only from jobs in which every task has hours. Counts and sums are
         not affected.
-    spread_over
-        ``"jobs"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its full-time
-        equivalents and excludes jobs without a headcount. Quantiles then use the inverse of the weighted distribution
-        function. Sums are always for one incumbent per job.
+    states
+        Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job family, sorted by hours in descending order and then by name. Hours are per week, for one
+        One row per group, sorted by hours in descending order and then by name. Hours are per week, for one
         incumbent per job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). With fewer
         than 5 jobs, all quantiles are null. Use `hours_by_job` instead.
 
         ======================  =======  ================================================================
-        ``job_family``          String   job family
+        ``job_family``          String   the columns in `by`
         ``jobs``                UInt32   jobs in the family
         ``jobs_without_tasks``  UInt32   jobs without a task in the selected states
         ``jobs_with_hours``     UInt32   jobs with hours for at least one task
@@ -154,7 +159,8 @@ def hours(
         ``hours``               Float64  documented hours
         ``hours_high``          Float64  upper bound: adds the undocumented contract hours of jobs in which some tasks
                                          lack hours; null if such a job has no contract hours
-        ``hours_per_job``       Float64  mean over jobs with hours, or over their full-time equivalents
+        ``headcount_hours``     Float64  hours times people or FTE; only with these weights
+        ``hours_per_job``       Float64  mean over jobs with hours, or over their people or FTE
         ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
                                          hours_max``: quantiles over jobs with hours
         ``coverage``            Float64  share of tasks with stated hours, 0 to 1

@@ -51,6 +51,10 @@ def hours_at_stake(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
+    weight
+        ``"fte"`` counts full-time equivalents, ``"headcount"`` people.
     level
         AI impact level to sum.
     contract_hours
@@ -62,12 +66,12 @@ def hours_at_stake(
     Returns
     -------
     pl.DataFrame
-        One row per job family, sorted by hours in descending order (nulls last) and then by name. Columns starting with
+        One row per group, sorted by hours in descending order (nulls last) and then by name. Columns starting with
         ``hours`` contain hours per week for one incumbent per job. Columns starting with ``headcount_hours`` are
         multiplied by full-time equivalents. They only include jobs with a headcount, and are null if there are none.
 
         ========================  =======  ==================================================================
-        ``job_family``            String   job family
+        ``job_family``            String   the columns in `by`
         ``hours``                 Float64  documented hours at the level; 0 if there are hours but no tasks at the level
         ``hours_low``             Float64  lower bound; 0 if ``hours`` is null
         ``hours_high``            Float64  upper bound; null if required contract hours are missing

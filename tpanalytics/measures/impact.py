@@ -44,21 +44,25 @@ def impact(
     profiles
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
-        ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
+        The weights ``"headcount"`` and ``"fte"`` also use that column of `jobs` or `people`.
+    by
+        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs together.
+        A job counts once in every group that has it, so groups by people or tasks can overlap.
     weight
-        What to add up: ``"tasks"``, ``"hours"`` or ``"headcount"``. The last option multiplies hours by full-time
-        equivalents and excludes jobs without a headcount.
+        What to add up: ``"tasks"``, ``"hours"``, ``"headcount"`` (hours times people) or ``"fte"`` (hours times full-time
+        equivalents). The last two exclude jobs without them. None means ``"headcount"`` if `by` has a column of people,
+        and ``"hours"`` otherwise.
     states
         Validation states to include.
 
     Returns
     -------
     pl.DataFrame
-        One row per job family and level. Families are sorted by name with ``(no job family)`` last. Levels are sorted from
+        One row per group and level. Families are sorted by name with ``(no job family)`` last. Levels are sorted from
         H1 to H5, followed by unknown levels and ``not assessed``. A family's shares add up to 1, or are all null.
 
         ====================  =======  ================================================================
-        ``job_family``        String   job family
+        ``job_family``        String   the columns in `by`
         ``level``             String   AI impact level; null only if no family has a task
         ``jobs``              UInt32   jobs in the family, at any level
         ``tasks``             UInt32   tasks at the level
@@ -78,7 +82,8 @@ def impact(
         ``basis``             String   the `weight`
         ====================  =======  ================================================================
 
-        ``weight="headcount"`` also adds ``headcount_hours`` (Float64), the hours per week times full-time equivalents.
+        The weights ``"headcount"`` and ``"fte"`` add ``headcount_hours`` (Float64), the hours per week times people or
+        full-time equivalents.
 
     Raises
     ------

@@ -44,6 +44,8 @@ def overlap(
     profiles
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+    by
+        Group columns, as in `impact`.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are
         merged. Differently worded tasks do not match, so the overlap is a lower bound.
@@ -189,9 +191,7 @@ def _groups(matrix: TaskMatrix, rest: pl.DataFrame) -> pl.DataFrame:
 
 def _by_task(matrix: TaskMatrix, groups: pl.DataFrame) -> pl.DataFrame:
     """Return each task's hours and share of the family's hours, both null if hours are missing."""
-    jobs = matrix.reduced.jobs.select("job", "group").join(
-        groups.select("number", "group"), on="group", how="left"
-    )
+    jobs = matrix.reduced.jobs.select("job", "group").join(groups.select("number", "group"), on="group", how="left")
     return (
         matrix.rows.select("key", "job", "hours")
         .join(jobs.select("job", "number"), on="job", how="left", maintain_order="left")

@@ -256,7 +256,9 @@ def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl
     cells = by_job.group_by("job", "group").agg(
         pl.col("n", "n_known", "n_imputed").sum(), known_sum("hours"), known_sum("imputed")
     )
-    return TaskCounts(jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked, groups), tasks_with_state
+    return TaskCounts(
+        jobs.drop("n_tasks", strict=False), cells.sort("job"), in_states, ranked, groups
+    ), tasks_with_state
 
 
 _STATES = {"position": pl.Int32, "state": pl.String}

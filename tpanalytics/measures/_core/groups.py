@@ -15,7 +15,17 @@ from tpanalytics.schema import HIERARCHY, TaskProfiles, require
 if TYPE_CHECKING:
     from tpanalytics.typing import By
 
-__all__ = ["ALL_JOBS", "BY_FAMILY", "GroupColumns", "Groups", "group_columns", "groups_of_both", "label_groups", "missing_label", "noun"]
+__all__ = [
+    "ALL_JOBS",
+    "BY_FAMILY",
+    "GroupColumns",
+    "Groups",
+    "group_columns",
+    "groups_of_both",
+    "label_groups",
+    "missing_label",
+    "noun",
+]
 
 #: Default grouping.
 BY_FAMILY = "job_family"
@@ -158,7 +168,9 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
     labels = table.select("group", *(pl.col(key).alias(name) for key, name in zip(keys, by, strict=True)))
     labelled = rows.join(labels, on=by, how="left", nulls_equal=True, maintain_order="left")
     if "job_id" in by:
-        names = rows.select("job_id", job_name=pl.coalesce("job_name", "job_id") if "job_name" in rows.columns else "job_id")
+        names = rows.select(
+            "job_id", job_name=pl.coalesce("job_name", "job_id") if "job_name" in rows.columns else "job_id"
+        )
         table = table.join(names.unique("job_id"), on="job_id", how="left", maintain_order="left")
         position = by.index("job_id") + 1
         by = [*by[:position], "job_name", *by[position:]]

@@ -32,8 +32,12 @@ def without_labels(labelled: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame
     if "group" not in labelled.columns:
         return labelled
     by = by_of(result)
-    groups = pl.DataFrame(with_labels(result).select("group")).hstack(pl.DataFrame(result.select(by)) if by else pl.DataFrame())
-    named = pl.DataFrame(labelled).join(groups.unique("group"), on="group", how="left", nulls_equal=True, maintain_order="left")
+    groups = pl.DataFrame(with_labels(result).select("group")).hstack(
+        pl.DataFrame(result.select(by)) if by else pl.DataFrame()
+    )
+    named = pl.DataFrame(labelled).join(
+        groups.unique("group"), on="group", how="left", nulls_equal=True, maintain_order="left"
+    )
     named = named.select(*by, pl.exclude("group", *by))
     meaning = get_metadata(labelled)
     return named if meaning is None else attach_metadata(named, meaning)

@@ -149,9 +149,7 @@ class GroupSums(NamedTuple):
 
 
 @cached
-def group_sums(
-    profiles: TaskProfiles, *, by: By, states: Sequence[str], weight: str, week: float | None
-) -> GroupSums:
+def group_sums(profiles: TaskProfiles, *, by: By, states: Sequence[str], weight: str, week: float | None) -> GroupSums:
     """Return the sums needed for an exposure index and its bounds, using `week` if contract hours are missing."""
     # Individual jobs are only needed for headcounts and for undocumented contract hours.
     staffed = weight in STAFF

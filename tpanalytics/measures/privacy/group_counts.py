@@ -61,9 +61,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 
 @cached
-def group_counts(
-    profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
-) -> pl.DataFrame:
+def group_counts(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
     """Count the jobs and people behind each family's figures."""
     return _count_by_family(members(profiles, states, by))
 

@@ -365,7 +365,13 @@ def suppressed_families(result: pl.DataFrame) -> list[str]:
     """Return the families that have suppressed rows, in row order."""
     if "reason" not in result.columns:
         return []
-    return with_labels(result).filter(pl.col("reason") == SUPPRESSED).get_column("group").unique(maintain_order=True).to_list()
+    return (
+        with_labels(result)
+        .filter(pl.col("reason") == SUPPRESSED)
+        .get_column("group")
+        .unique(maintain_order=True)
+        .to_list()
+    )
 
 
 def _suppress_groups(
