@@ -78,8 +78,8 @@ def compare_exposure(
     -------
     pl.DataFrame
         One row per group, sorted by name with missing values last, followed by a row with the total. With
-        ``by="job_id"``, ``job_name`` comes from the later snapshot if possible, otherwise from the earlier one. If there
-        are no jobs, the result is empty.
+        ``by="job_id"``, ``job_name`` comes from the later snapshot if possible, otherwise from the earlier one. If
+        there are no jobs, the result is empty.
 
         =====================  =======  ============================================================
         ``scope``              String   ``family`` or ``job``, or ``all`` in the last row
@@ -149,7 +149,7 @@ def compare_exposure(
             level_weights=level_weights,
             policy=(
                 EXCLUDED_NOTE,
-                f"{groups.a_group.capitalize()} without an index in one snapshot counts as entry or exit. See its reason.",
+                f"{groups.a_group.capitalize()} without an index in one snapshot is an entry or exit. See its reason.",
                 f"Jobs in both snapshots are counted in their {groups.noun} of the later one.",
             ),
             warnings=(

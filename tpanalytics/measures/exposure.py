@@ -80,8 +80,8 @@ def exposure(
         Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     weight
         ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
-        full-time equivalents, excluding jobs without them. None means ``"headcount"`` if `by` has a column of people, and
-        ``"hours"`` otherwise.
+        full-time equivalents, excluding jobs without them. None means ``"headcount"`` if `by` has a column of people,
+        and ``"hours"`` otherwise.
     states
         Validation states to include.
 

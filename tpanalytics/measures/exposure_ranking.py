@@ -77,8 +77,8 @@ def exposure_ranking(
         Seed for the random number generator. The result does not depend on row order.
     weight
         ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
-        full-time equivalents, excluding jobs without them. None means ``"headcount"`` if `by` has a column of people, and
-        ``"hours"`` otherwise.
+        full-time equivalents, excluding jobs without them. None means ``"headcount"`` if `by` has a column of people,
+        and ``"hours"`` otherwise.
     families
         Job families to rank. All others are removed before ranking, so the ranks don't reveal anything about suppressed
         families. If None, all families are ranked.

@@ -129,10 +129,10 @@ def hours(
     by
         Group columns, as in `impact`.
     weight
-        ``"hours"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its people and
-        ``"fte"`` by its full-time equivalents, excluding jobs without them. Quantiles then use the inverse of the weighted
-        distribution function. Sums of ``hours`` are always for one incumbent per job. None means ``"headcount"`` if `by`
-        has a column of people, and ``"hours"`` otherwise.
+        ``"hours"`` counts each job once in the mean and the quantiles. ``"headcount"`` weights each job by its people
+        and ``"fte"`` by its full-time equivalents, excluding jobs without them. Quantiles then use the inverse of the
+        weighted distribution function. Sums of ``hours`` are always for one incumbent per job. None means
+        ``"headcount"`` if `by` has a column of people, and ``"hours"`` otherwise.
     contract_hours
         Weekly contract hours to assume for jobs without any. This only affects ``hours_high``.
     complete_only

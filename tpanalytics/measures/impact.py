@@ -46,12 +46,12 @@ def impact(
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
         The weights ``"headcount"`` and ``"fte"`` also use that column of `jobs` or `people`.
     by
-        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs together.
-        A job counts once in every group that has it, so groups by people or tasks can overlap.
+        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs
+        together. A job counts once in every group that has it, so groups by people or tasks can overlap.
     weight
-        What to add up: ``"tasks"``, ``"hours"``, ``"headcount"`` (hours times people) or ``"fte"`` (hours times full-time
-        equivalents). The last two exclude jobs without them. None means ``"headcount"`` if `by` has a column of people,
-        and ``"hours"`` otherwise.
+        What to add up: ``"tasks"``, ``"hours"``, ``"headcount"`` (hours times people) or ``"fte"`` (hours times
+        full-time equivalents). The last two exclude jobs without them. None means ``"headcount"`` if `by` has a column
+        of people, and ``"hours"`` otherwise.
     states
         Validation states to include.
 

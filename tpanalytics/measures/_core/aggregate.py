@@ -157,7 +157,7 @@ def _aggregate(
 
 
 def _sum_by_family(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:
-    """Sum the tasks by the family stored with each task. Return None if these families differ from those of the jobs."""
+    """Sum the tasks by the family stored with each task, or return None if the jobs have other families."""
     tasks = inputs.tasks
     if BY_FAMILY not in tasks.collect_schema().names() or "n_tasks" not in inputs.jobs.columns:
         return None
@@ -241,7 +241,7 @@ def read_inputs(profiles: TaskProfiles, by: By = BY_FAMILY) -> Inputs:
 def group_jobs(
     jobs: pl.DataFrame, columns: GroupColumns, sums: pl.DataFrame | None = None
 ) -> tuple[pl.DataFrame, Groups]:
-    """Number and label the rows of `Inputs.jobs`, adding a row for each value of the task columns in `sums`."""
+    """Return numbered rows with their group, one for each value of the task columns in `sums`, and the groups."""
     if columns.tasks and sums is not None:
         present = sums.select("job_id", *columns.tasks).unique()
         jobs = jobs.join(present, on="job_id").sort("job_id", *columns.people, *columns.tasks, nulls_last=True)

@@ -21,10 +21,10 @@ def with_labels(result: pl.DataFrame) -> pl.DataFrame:
     by = by_of(result)
     if "job_id" in result.columns or "group" in result.columns or not set(by) <= set(result.columns):
         return result
-    label = pl.concat_str(by, separator=SEPARATOR) if len(by) > 1 else pl.col(by[0]) if by else pl.lit(ALL_JOBS)
-    labelled = result.select(group=label, *(pl.exclude(by) if by else pl.all(),))
+    label = pl.concat_str(by, separator=SEPARATOR) if by else pl.lit(ALL_JOBS)
+    labelled = pl.DataFrame(result).select(label.alias("group"), pl.exclude(by) if by else pl.all())
     meaning = get_metadata(result)
-    return labelled if meaning is None else attach_metadata(pl.DataFrame(labelled), meaning)
+    return labelled if meaning is None else attach_metadata(labelled, meaning)
 
 
 def without_labels(labelled: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
@@ -32,11 +32,9 @@ def without_labels(labelled: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame
     if "group" not in labelled.columns:
         return labelled
     by = by_of(result)
-    groups = pl.DataFrame(with_labels(result).select("group")).hstack(
-        pl.DataFrame(result.select(by)) if by else pl.DataFrame()
-    )
+    columns = pl.DataFrame(result).select(by).with_columns(pl.DataFrame(with_labels(result)).get_column("group"))
     named = pl.DataFrame(labelled).join(
-        groups.unique("group"), on="group", how="left", nulls_equal=True, maintain_order="left"
+        columns.unique("group"), on="group", how="left", nulls_equal=True, maintain_order="left"
     )
     named = named.select(*by, pl.exclude("group", *by))
     meaning = get_metadata(labelled)

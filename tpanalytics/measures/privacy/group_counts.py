@@ -178,7 +178,7 @@ def members(profiles: TaskProfiles, states: Sequence[str], by: By = BY_FAMILY) -
 
 
 def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add a headcount column to the jobs (FTE where the number of people is unknown): 1 if each job represents an employee, or null if it is missing."""
+    """Add a headcount column to the jobs: people, or FTE where people are unknown. Employees count as 1."""
     if (profiles.manifest.get("source") or {}).get("kind") == "employees":
         return jobs.with_columns(headcount=pl.lit(1.0))
     counts = [name for name in ("headcount", "fte") if name in jobs.columns]

@@ -32,7 +32,6 @@ from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = [
