@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.formatting import html_lines, html_table
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "REJECTS",
     "TASKS",
     "TaskProfiles",
+    "checked_states",
     "empty",
     "level_order",
     "provenance",
@@ -101,6 +103,16 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
     present = {NOT_ASSESSED if level is None else level for level in levels}
     rank = {**{level: i for i, level in enumerate(LEVELS)}, NOT_ASSESSED: 99}
     return sorted(present, key=lambda level: (rank.get(level, 50), level))
+
+
+def checked_states(states: Sequence[str]) -> list[str]:
+    """Return the validation states as a list. Raise an error if they are invalid, empty or include 'rejected'."""
+    is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
+    if not is_list or not all(isinstance(state, str) for state in states):
+        raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
+    if "rejected" in states:
+        raise ArgumentError("`states` must not contain 'rejected'. Rejected tasks are never counted.")
+    return list(states)
 
 
 def to_polars(native: Any) -> pl.DataFrame:
