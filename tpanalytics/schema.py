@@ -200,6 +200,8 @@ def _imputation_note(imputation: Mapping[str, Any] | None) -> str:
 
 def _source_note(manifest: Mapping[str, Any], kind: str | None) -> str:
     complete = ", complete" if manifest.get("complete") else ", NOT complete"
+    if (manifest.get("request") or {}).get("other_jobs") == "drop":
+        complete += " for the requested job families"
     match kind:
         case None:
             return "; source not recorded"
