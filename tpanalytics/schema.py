@@ -186,6 +186,8 @@ def provenance(manifest: Mapping[str, Any]) -> str:
     families = manifest.get("families", {})
     if families.get("jobs_not_listed"):
         text += f", {families['jobs_not_listed']:,} of them not in {families['source']}"
+    if unplaced := manifest.get("taxonomy", {}).get("tasks_without_place"):
+        text += f", {unplaced:,} task{'' if unplaced == 1 else 's'} without a place in the taxonomy"
     return f"{text}{_source_note(manifest, kind)}{_imputation_note(manifest.get('imputation'))}."
 
 

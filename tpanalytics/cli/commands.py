@@ -137,6 +137,7 @@ def serve(arguments: argparse.Namespace) -> int:
         raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {reason}. Choose another --port.") from None
     tenant.faults.update(arguments.fault)
     tenant.token_faults.update(arguments.token_fault)
+    tenant.task_faults.update(arguments.task_fault)
     n_jobs = len(tenant.catalogue.records)
     print(f"Serving {n_jobs:,} jobs on {tenant.base_url} (this machine only). Press Ctrl-C to stop.")
     print("To connect from another terminal:")

@@ -177,7 +177,7 @@ def _add_serve(add: Add) -> None:
     command.add_argument("--records", metavar="FILE", help=records)
     command.add_argument("--port", type=int, default=0, help=_PORT)
     command.add_argument("--no-lists", action="store_true", help="do not serve lists of jobs and families")
-    for name, endpoint in (("--fault", "export"), ("--token-fault", "token")):
+    for name, endpoint in (("--fault", "export"), ("--token-fault", "token"), ("--task-fault", "task")):
         fault = f"fail all {endpoint} requests, or request number REQUEST; see tpanalytics.demo.faults for names"
         command.add_argument(name, action="append", type=_fault, default=[], metavar="NAME[:REQUEST]", help=fault)
     _add_mapping_options(command)

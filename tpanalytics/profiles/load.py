@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import OnBadRecord, Vendor
 
-__all__ = ["check_client", "describe_request", "load_pages", "load_task_profiles"]
+__all__ = ["check_client", "describe_request", "load_pages", "load_task_profiles", "progress_bar"]
 
 
 def load_task_profiles(
@@ -410,6 +410,14 @@ def _version(client: Client) -> str | None:
         return None
 
 
+def progress_bar(description: str, unit: str, *, show: bool, total: int | None = None) -> Any:
+    """Return a progress bar, for use as a context manager."""
+    from tqdm.auto import tqdm
+
+    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal
+    return tqdm(desc=description, unit=unit, total=total, leave=False, disable=disable)
+
+
 def load_pages(
     client: Client,
     request: ExportRequest,
@@ -422,11 +430,8 @@ def load_pages(
     resumed: Iterable[Note] = (),
 ) -> None:
     """Load all remaining pages, passing each page to `save` and updating a progress bar."""
-    from tqdm.auto import tqdm
-
-    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal
     counts: Counter[str] = Counter()
-    with tqdm(desc="Task profiles", unit=" pages", leave=False, disable=disable) as bar:
+    with progress_bar("Task profiles", " pages", show=show) as bar:
 
         def advance(note: Note) -> None:
             counts.update(jobs=len(note.jobs), tasks=note.n_tasks)
