@@ -32,9 +32,12 @@ def _load(folder: str) -> object:
 
 def _load_taxonomy(path: str) -> object:
     record = {"external_id": "job-1", "tasks": [{"task_id": "t", "task": "Work", "validation_state": "validated"}]}
-    with Tenant(Catalogue([record])) as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
-        with pytest.warns(tpa.TpAnalyticsWarning, match="has a place"):
-            return tpa.load_taxonomy(client, tpa.load_task_profiles(client, progress=False), cache=path, progress=False)
+    with (
+        Tenant(Catalogue([record])) as tenant,
+        tpa.connect(**tenant.settings, token_cache=False) as client,
+        pytest.warns(tpa.TpAnalyticsWarning, match="has a place"),
+    ):
+        return tpa.load_taxonomy(client, tpa.load_task_profiles(client, progress=False), cache=path, progress=False)
 
 
 def _save_explorer(page: str) -> object:
