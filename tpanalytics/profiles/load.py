@@ -79,7 +79,7 @@ def load_task_profiles(
     limit: int = 100,
     progress: bool = True,
 ) -> TaskProfiles:
-    """Load task profiles for all jobs in a tenant.
+    """Load task profiles for all jobs in a tenant, or for some job families.
 
     Values that the service doesn't return are null. Jobs without tasks are included in ``jobs``. If a job is returned
     more than once, only the first record is kept.
@@ -174,7 +174,7 @@ def load_task_profiles(
     check_client(client)
     if isinstance(include, str):
         raise ConfigError(f"`include` must be a list like ['ai_impact', 'weekly_hours'], not {include!r}.")
-    check_families(families)
+    _check_families(families)
     if other_jobs not in get_args(OtherJobs):
         raise ArgumentError(f"`other_jobs` must be 'drop' or 'keep', not {other_jobs!r}.")
     states = None if states is None else checked_states(states)
@@ -208,7 +208,7 @@ def check_client(client: Any) -> None:
         raise ArgumentError(f"`client` must be a Client from connect(), not {name}.")
 
 
-def check_families(families: Any) -> None:
+def _check_families(families: Any) -> None:
     """Raise unless the argument is a list of ids or names, 'lists' or None."""
     if families is None or families == "lists":
         return

@@ -226,7 +226,8 @@ def _request(client: Client, task_id: str, *, on_wait: Callable[[str], None]) ->
             reason = "a task whose hierarchy has levels that are not strings"
     if reason:
         raise client.not_understood("GET", path, body, reason)
-    return Place(task_id, tuple(level or None for level in levels) if any(levels) else None)
+    domain, subdomain, cluster, canonical_task = (level or None for level in levels)
+    return Place(task_id, (domain, subdomain, cluster, canonical_task) if any(levels) else None)
 
 
 def _warn_if_none_placed(known: pl.DataFrame, answers: list[Place], n_requested: int) -> None:
