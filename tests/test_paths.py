@@ -12,6 +12,7 @@ import tpanalytics as tpa
 from tests.helpers.companies import many
 from tests.helpers.unvalidated_charts import unvalidated_charts
 from tpanalytics._paths import local_path
+from tpanalytics.demo.handlers import Catalogue
 from tpanalytics.demo.server import Tenant
 
 if TYPE_CHECKING:
@@ -27,6 +28,16 @@ NOTEBOOK: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbforma
 def _load(folder: str) -> object:
     with Tenant() as tenant, tpa.connect(**tenant.settings, token_cache=False) as client:
         return tpa.load_task_profiles(client, snapshot=folder, limit=1)
+
+
+def _load_taxonomy(path: str) -> object:
+    record = {"external_id": "job-1", "tasks": [{"task_id": "t", "task": "Work", "validation_state": "validated"}]}
+    with (
+        Tenant(Catalogue([record])) as tenant,
+        tpa.connect(**tenant.settings, token_cache=False) as client,
+        pytest.warns(tpa.TpAnalyticsWarning, match="has a place"),
+    ):
+        return tpa.load_taxonomy(client, tpa.load_task_profiles(client, progress=False), cache=path, progress=False)
 
 
 def _save_explorer(page: str) -> object:
@@ -49,6 +60,7 @@ CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
     "explore": ({}, lambda: _save_explorer("~/hours.csv")),
     "list_snapshots": ({}, lambda: tpa.list_snapshots("~")),
     "load_task_profiles": ({}, lambda: _load("~/loaded")),
+    "load_taxonomy": ({}, lambda: _load_taxonomy("~/taxonomy.jsonl")),
     "prune_snapshots": ({}, lambda: tpa.prune_snapshots("~")),
     "read_profiles": ({}, lambda: tpa.read_profiles(tpa.write_profiles(many(1), "~/snapshot"))),
     "read_records": ({"*.jsonl": json.dumps(RECORD)}, lambda: tpa.read_records("~/*.jsonl")),

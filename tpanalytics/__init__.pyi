@@ -77,6 +77,7 @@ from .profiles.people import assign_people as assign_people
 from .profiles.records import read_records as read_records
 from .profiles.snapshot.catalog import list_snapshots as list_snapshots, prune_snapshots as prune_snapshots
 from .profiles.snapshot.read_write import read_profiles as read_profiles, write_profiles as write_profiles
+from .profiles.taxonomy import load_taxonomy as load_taxonomy
 from .schema import LEVELS as LEVELS, NOT_ASSESSED as NOT_ASSESSED, TaskProfiles as TaskProfiles
 from .share.clean_notebook import clean_notebook as clean_notebook
 from .share.inspect.check_share import check_share as check_share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import math
 import re
@@ -21,9 +22,11 @@ __all__ = [
     "html_lines",
     "html_table",
     "listed",
+    "one_of",
     "percent",
     "plural",
     "total",
+    "unknown_group_message",
 ]
 
 #: Non-breaking space that keeps a number and its unit on the same line.
@@ -102,3 +105,21 @@ def html_table(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def unknown_group_message(text: str, groups: list[str], noun: str = "job family") -> str:
+    """Format the message for an unknown group, suggesting similar names or the first three groups."""
+    by_fold = {group.casefold(): group for group in groups}
+    containing = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
+    similar = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
+    suggestions = [by_fold[fold] for fold in [*dict.fromkeys([*containing, *similar])][:5]]
+    if suggestions:
+        return f"{text!r} is not a {noun} (did you mean {one_of(suggestions)}?)"
+    more = f" and {len(groups) - 3:,} more" if len(groups) > 3 else ""
+    return f"{text!r} is not a {noun} (there are {', '.join(map(repr, groups[:3])) or 'none'}{more})"
+
+
+def one_of(values: Iterable[str]) -> str:
+    """Format a choice of quoted values, such as "'a', 'b' or 'c'"."""
+    *first, last = map(repr, values)
+    return f"{', '.join(first)} or {last}" if first else last

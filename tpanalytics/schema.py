@@ -123,6 +123,16 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
     return sorted(present, key=lambda level: (rank.get(level, 50), level))
 
 
+def checked_states(states: Sequence[str]) -> list[str]:
+    """Return the validation states as a list. Raise an error if they are invalid, empty or include 'rejected'."""
+    is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
+    if not is_list or not all(isinstance(state, str) for state in states):
+        raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
+    if "rejected" in states:
+        raise ArgumentError("`states` must not contain 'rejected'. Rejected tasks are never counted.")
+    return list(states)
+
+
 def to_polars(native: Any) -> pl.DataFrame:
     """Convert a small frame from any engine to Polars. Only Spark frames require pyarrow."""
     import narwhals as nw
@@ -194,6 +204,8 @@ def provenance(manifest: Mapping[str, Any]) -> str:
     families = manifest.get("families", {})
     if families.get("jobs_not_listed"):
         text += f", {families['jobs_not_listed']:,} of them not in {families['source']}"
+    if unplaced := manifest.get("taxonomy", {}).get("tasks_without_place"):
+        text += f", {unplaced:,} task{'' if unplaced == 1 else 's'} without a place in the taxonomy"
     return f"{text}{_source_note(manifest, kind)}{_imputation_note(manifest.get('imputation'))}."
 
 
@@ -208,6 +220,8 @@ def _imputation_note(imputation: Mapping[str, Any] | None) -> str:
 
 def _source_note(manifest: Mapping[str, Any], kind: str | None) -> str:
     complete = ", complete" if manifest.get("complete") else ", NOT complete"
+    if (manifest.get("request") or {}).get("other_jobs") == "drop":
+        complete += " for the requested job families"
     match kind:
         case None:
             return "; source not recorded"

@@ -11,6 +11,7 @@ __all__ = [
     "CountWeight",
     "ImputeMethod",
     "OnBadRecord",
+    "OtherJobs",
     "ResponseFormat",
     "SameTask",
     "SampleState",
@@ -50,3 +51,5 @@ Vendor = Literal["techwolf", "workday", "sap_attribute_library"]
 OnBadRecord = Literal["raise", "collect"]
 #: Sample data snapshot.
 SampleState = Literal["2026-05", "2026-11"]
+#: What to do with jobs outside the requested families: don't load them, or load them without a family.
+OtherJobs = Literal["drop", "keep"]

@@ -80,7 +80,7 @@ def test_result_does_not_depend_on_workers(
 
 
 def test_jobs_without_family_are_loaded(tenant: Tenant) -> None:
-    profiles = pull(tenant, None, families=["fam-fin"], limit=10, workers=3)
+    profiles = pull(tenant, None, families=["fam-fin"], other_jobs="keep", limit=10, workers=3)
     assert profiles.jobs["job_family"].value_counts(sort=True).rows()[0][0] is None
     assert profiles.jobs.height == 240
 

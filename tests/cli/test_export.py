@@ -13,34 +13,69 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 import tpanalytics as tpa
 from tests.helpers.command_line import run
+from tpanalytics.cli.main import main
 
 if TYPE_CHECKING:
-    import pytest
-
     from tpanalytics.demo.server import Tenant
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def test_export_with_family_ids_filters_and_includes(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
-    only = json.dumps({"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-fin", "fam-hr"]})
-    ids = ["--family-id", "fam-fin", "--family-id", "fam-hr"]
+@pytest.mark.filterwarnings("always")
+def test_export_with_families_filters_and_includes(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    only = json.dumps({"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-fin", "fam-hr", "fam-it"]})
+    families = ["--families", "Finance", "--families", "fam-hr", "Sales"]
     more = ["--include", "weekly_hours", "--include", "rejected_tasks", "--response-format", "hierarchy"]
-    assert run("export", "snap", "--filter", only, *ids, *more, capsys=capsys)[0] == 0
+    status, out, err = run("export", "snap", "--filter", only, *families, *more, capsys=capsys)
+    assert (status, "complete for the requested job families" in out) == (0, True)
+    assert "Family 'fam-sales' has no jobs in this export" in err
     profiles = tpa.read_profiles("snap")
-    assert set(profiles.jobs["job_family"]) == {"fam-fin", "fam-hr"}
+    assert profiles.jobs["job_family_id"].unique().sort().to_list() == ["fam-fin", "fam-hr"]
+    assert "Finance" in set(profiles.jobs["job_family"])
     assert "rejected" in set(profiles.tasks["validation_state"])
     assert profiles.tasks["ai_impact_level"].null_count() == profiles.tasks.height
     assert profiles.tasks["hierarchy"].list.len().max() == 4
 
 
+def test_other_jobs_and_states(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--families", "Finance", "--other-jobs", "keep", "--states", "validated"]
+    assert run("export", "snap", *options, capsys=capsys)[0] == 0
+    profiles = tpa.read_profiles("snap")
+    assert (profiles.jobs.height, profiles.jobs["job_family"].null_count() > 200) == (240, True)
+    assert profiles.manifest["states"] == ["validated"]
+
+
+def test_unknown_family_suggests_names(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run("export", "snap", "--families", "Finanse", capsys=capsys)
+    assert status == 1
+    assert "--families: 'Finanse' is not a job family of this tenant (did you mean 'Finance'" in err
+    assert not list(Path("snap").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--families", "Finance", "--family-lists"], "not allowed with argument --families"),
+        (["--other-jobs", "keep"], "--other-jobs requires --families"),
+    ],
+)
+def test_contradicting_options_exit_with_2(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["export", "snap", *options])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_export_with_mapping_files(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     pl.DataFrame(tenant.catalogue.jobs).write_csv("jobs.csv")
     pl.DataFrame(tenant.catalogue.families).write_csv("families.csv")
-    mapping = ["--jobs", "jobs.csv", "--families", "families.csv"]
+    mapping = ["--jobs", "jobs.csv", "--family-names", "families.csv"]
     assert run("export", "snap", *mapping, capsys=capsys)[0] == 0
     assert "headcount" in tpa.read_profiles("snap").jobs.columns
     assert "Finance" in run("summary", "snap", capsys=capsys)[1]
@@ -48,7 +83,7 @@ def test_export_with_mapping_files(tenant: Tenant, capsys: pytest.CaptureFixture
 
 def test_export_with_mapping_files_of_the_repository(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     jobs, families = REPOSITORY / "data" / "jobs.csv", REPOSITORY / "data" / "job_families.csv"
-    status, _, _ = run("export", "snap", "--jobs", str(jobs), "--families", str(families), capsys=capsys)
+    status, _, _ = run("export", "snap", "--jobs", str(jobs), "--family-names", str(families), capsys=capsys)
     assert status == 0
     profiles = tpa.read_profiles("snap")
     assert profiles.tasks["job_family"].n_unique() == 17

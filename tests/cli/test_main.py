@@ -64,9 +64,9 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
 
 def test_families_without_jobs_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["summary", "--families", "nowhere.csv"])
+        main(["summary", "--family-names", "nowhere.csv"])
     assert caught.value.code == 2
-    assert "--families requires --jobs" in capsys.readouterr().err
+    assert "--family-names requires --jobs" in capsys.readouterr().err
 
 
 def test_closed_output_pipe_is_not_an_error() -> None:

@@ -116,7 +116,7 @@ def test_records_are_passed_as_a_temporary_snapshot() -> None:
     notebook = write_notebook(f"{source}\nprint(snapshot)", "snapshot")
     files = [str(DATA / name) for name in ("sample-2026-05.jsonl.gz", "jobs.csv", "job_families.csv")]
     limits = ["--min-jobs", "0", "--min-headcount", "0"]
-    mapped = ["--jobs", files[1], "--families", files[2]]
+    mapped = ["--jobs", files[1], "--family-names", files[2]]
     assert main(["report", files[0], *mapped, *limits, "--notebook", notebook, "--out", "r.ipynb"]) == 0
     assert printed_text("r.ipynb") == ["17\nsample-2026-05\n"]
     assert sorted(path.name for path in Path().iterdir()) == ["custom.ipynb", "r.ipynb"]

@@ -40,7 +40,7 @@ def test_serve_export_and_summary_in_separate_processes(source: str) -> None:
     if source == "real":
         if not REAL.is_dir():
             pytest.skip("the real data are not available")
-        mapping = ["--jobs", str(REAL / "csv" / "jobs.csv"), "--families", str(REAL / "csv" / "job_families.csv")]
+        mapping = ["--jobs", str(REAL / "csv" / "jobs.csv"), "--family-names", str(REAL / "csv" / "job_families.csv")]
         arguments = ["--records", str(REAL / "data" / "task_profiles.jsonl.gz"), *mapping]
         families, sentence = 23, "1,016 jobs and 18,796 tasks in 11 pages"
     process, settings = start_server(*arguments)

@@ -147,6 +147,15 @@ def test_fault_affects_the_numbered_token_request() -> None:
         assert second.status_code == 200
 
 
+def test_fault_affects_the_numbered_task_request() -> None:
+    with Tenant() as tenant:
+        tenant.task_faults[2] = lambda reply: replace(reply, status=503, body=b"[]")
+        client, task_id = DemoClient(tenant), next(iter(tenant.catalogue.task_of))
+        assert client.export()[0] == 200
+        statuses = [client.get(f"/tasks/{task_id}", include="hierarchy")[0] for _ in range(3)]
+    assert statuses == [200, 503, 200]
+
+
 @pytest.mark.parametrize("cut_at", [0, 1, 40])
 def test_cut_connection_breaks_the_body(cut_at: int) -> None:
     with Tenant(edge_case_catalogue()) as tenant:

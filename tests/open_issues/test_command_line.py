@@ -86,7 +86,7 @@ def control_characters() -> list[str]:
     for name, rows in tables.items():
         with Path(name).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
-    return ["records.jsonl", "--jobs", "jobs.csv", "--families", "families.csv"]
+    return ["records.jsonl", "--jobs", "jobs.csv", "--family-names", "families.csv"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import warnings
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +18,11 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.profiles.conftest import invented, small_company
 from tpanalytics.demo.handlers import Catalogue
+from tpanalytics.demo.server import Reply, Tenant
 from tpanalytics.schema import JOBS, OPTIONAL_JOBS, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tpanalytics.demo.server import Reply, Tenant
 
 JOB_ROWS = [
     ("007", "Clerk", "0", "10"),
@@ -339,35 +341,234 @@ def load(tenant: Tenant, **options: Any) -> tpa.TaskProfiles:
     return tpa.load_task_profiles(client, **{"include": (), "progress": False, **options})
 
 
-def test_family_ids_are_resolved_by_filtered_exports(serve: Callable[..., Tenant]) -> None:
-    tenant, company = serve(), small_company()
+EXPORT = ("POST", "/job_architecture/export/jobs/task_profiles")
+FAMILY_LIST = ("GET", "/job_architecture/job_families")
+
+
+def calls(tenant: Tenant) -> dict[tuple[str, str], int]:
+    """Return the number of requests by method and path, except for tokens and the version."""
+    counts = Counter(tenant.requests)
+    return {call: n for call, n in counts.items() if call[1] not in {"/oauth/token", "/version"}}
+
+
+def family_of_jobs() -> dict[str, str | None]:
+    return {row["job_id"]: row["job_family_id"] for row in small_company().jobs}
+
+
+def test_all_families_are_labelled_and_other_jobs_are_dropped(serve: Callable[..., Tenant]) -> None:
+    tenant, company = serve(lists=False), small_company()
     ids = [family["job_family_id"] for family in company.families]
     profiles = load(tenant, families=ids, limit=2)
-    family_of = {row["job_id"]: row["job_family_id"] for row in company.jobs}
-    assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
+    expected = {job: family for job, family in family_of_jobs().items() if family is not None}
+    assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == expected
     assert profiles.jobs["job_family"].to_list() == profiles.jobs["job_family_id"].to_list()
-    assert profiles.jobs["job_name"].null_count() == profiles.jobs.height == 40
+    assert profiles.jobs["job_name"].null_count() == profiles.jobs.height == len(expected) < 40
     assert profiles.manifest["families"]["source"] == "the requested families"
-    assert tenant.requests.count(("POST", "/job_architecture/export/jobs/task_profiles")) >= 20 + len(ids)
-    assert not [path for method, path in tenant.requests if method == "GET" and "job_architecture" in path]
 
 
-def test_other_families_are_null_and_unknown_family_warns(serve: Callable[..., Tenant]) -> None:
-    family_of = {row["job_id"]: row["job_family_id"] for row in small_company().jobs}
-    with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-nowhere' has no jobs in this export"):
-        profiles = load(serve(), families=["fam-fin", "fam-nowhere"])
-    expected = [family if family == "fam-fin" else None for family in family_of.values()]
+@given(
+    st.sets(st.sampled_from([family["job_family_id"] for family in small_company().families]), min_size=1, max_size=3)
+)
+def test_dropping_other_jobs_equals_filtering_all_jobs(tenant: Tenant, families: set[str]) -> None:
+    tenant.catalogue = small_company()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some families have no jobs
+        everything = load(tenant, families="lists")
+        dropped, kept = (load(tenant, families=sorted(families), other_jobs=choice) for choice in ("drop", "keep"))
+    labels = ("job_family_id", "job_family", "job_family_group")
+    expected = everything.jobs.filter(pl.col("job_family_id").is_in(families))
+    assert_frame_equal(dropped.jobs.drop("job_name"), expected.select(dropped.jobs.drop("job_name").columns))
+    assert_frame_equal(dropped.tasks, everything.tasks.filter(pl.col("job_id").is_in(expected["job_id"].implode())))
+    labelled = everything.jobs.with_columns(pl.when(pl.col("job_family_id").is_in(families)).then(pl.col(*labels)))
+    assert_frame_equal(kept.jobs.select("job_id", *labels, "n_tasks"), labelled.select("job_id", *labels, "n_tasks"))
+    assert_frame_equal(kept.tasks.drop("job_family"), everything.tasks.drop("job_family"))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"families": ["Finance"]}, {FAMILY_LIST: 1, EXPORT: 1}),
+        ({"families": ["Finance"], "other_jobs": "keep"}, {FAMILY_LIST: 1, EXPORT: 1 + 4}),
+        ({"families": ["Finance", "fam-hr"]}, {FAMILY_LIST: 1, EXPORT: 2 + 1}),
+        ({"families": ["fam-fin", "Finance"], "workers": 2}, {FAMILY_LIST: 1, EXPORT: 1 + 2}),
+        ({"families": None}, {("GET", "/job_architecture/jobs"): 1, EXPORT: 4}),
+        ({"families": "lists"}, {("GET", "/job_architecture/jobs"): 1, FAMILY_LIST: 1, EXPORT: 4}),
+    ],
+    ids=["one", "keep", "two", "workers", "none", "lists"],
+)
+def test_number_of_requests(
+    serve: Callable[..., Tenant], options: dict[str, Any], expected: dict[tuple[str, str], int]
+) -> None:
+    tenant = serve()
+    load(tenant, limit=10, **options)
+    assert calls(tenant) == expected
+
+
+@pytest.mark.parametrize("other_jobs", ["drop", "keep"])
+def test_ids_work_without_lists(serve: Callable[..., Tenant], other_jobs: str) -> None:
+    expected = [family if family == "fam-fin" else None for family in family_of_jobs().values()]
+    expected = [family for family in expected if other_jobs == "keep" or family]
+    profiles = load(serve(lists=False), families=["fam-fin"], other_jobs=other_jobs)
     assert profiles.jobs["job_family"].to_list() == expected
-    assert set(expected) == {"fam-fin", None}
-    assert load(serve(), families=[]).jobs["job_family"].null_count() == 40
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"Family 'fam-nowhere' has no jobs.*no list to look up names in"):
+        profiles = load(serve(lists=False), families=["fam-fin", "fam-nowhere"], other_jobs=other_jobs)
+    assert profiles.jobs["job_family"].to_list() == expected
+
+
+def answer_list(tenant: Tenant, path: str, reply: Reply) -> None:
+    """Replace the response to one list."""
+    original = tenant.reply
+
+    def replaced(method: str, target: str, headers: dict[str, str], raw: bytes) -> Reply:
+        normal = original(method, target, headers, raw)
+        return reply if target.startswith(path) else normal
+
+    tenant.reply = replaced  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(404, b"[]"),
+        Reply(405, b""),
+        Reply(403, b"[]"),
+        Reply(400, b"<html>"),
+        Reply(200, b"<html>"),
+        Reply(200, b'{"count": 1, "results": [{"id": 7}]}'),
+    ],
+    ids=lambda reply: f"{reply.status} {reply.body!r}",
+)
+def test_unexpected_list_of_families_does_not_stop_the_export(serve: Callable[..., Tenant], reply: Reply) -> None:
+    tenant = serve()
+    answer_list(tenant, FAMILY_LIST[1], reply)
+    assert set(load(tenant, families=["fam-fin"]).jobs["job_family"]) == {"fam-fin"}
+
+
+def test_failing_list_of_families_raises(serve: Callable[..., Tenant]) -> None:
+    tenant = serve()
+    answer_list(tenant, FAMILY_LIST[1], Reply(503, b"[]"))
+    with pytest.raises(tpa.ApiError, match="job_families: the service returned 503"):
+        load(tenant, families=["Finance"])
+    assert EXPORT not in tenant.requests
+
+
+def with_families(tenant: Tenant, *rows: tuple[str, str]) -> Tenant:
+    families = [{"job_family_id": family_id, "job_family_name": name} for family_id, name in rows]
+    tenant.catalogue = Catalogue(tenant.catalogue.records, tenant.catalogue.jobs, families)
+    return tenant
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        (["Finanse"], r"`families`: 'Finanse' is not a job family of this tenant \(did you mean 'Finance'"),
+        (["finance"], r"'finance' is not a job family of this tenant \(did you mean 'Finance'"),
+        (["fam-fni"], "did you mean 'fam-fin'"),
+        (
+            ["fam-hr"],
+            "'fam-hr' is the id of one job family and the name of another, 'fam-it'. Pass the id of the second",
+        ),
+        (["Sales"], r"'Sales' is the name of 2 job families \('fam-sales', 'fam-cs'\). Pass their ids."),
+    ],
+    ids=lambda value: value[0],
+)
+def test_unknown_and_ambiguous_families_raise(serve: Callable[..., Tenant], families: list[str], message: str) -> None:
+    tenant = with_families(
+        serve(),
+        ("fam-fin", "Finance"),
+        ("fam-hr", "People"),
+        ("fam-it", "fam-hr"),
+        ("fam-sales", "Sales"),
+        ("fam-cs", "Sales"),
+    )
+    with pytest.raises(tpa.ArgumentError, match=message):
+        load(tenant, families=families)
+    assert calls(tenant).get(EXPORT, 0) <= 1
+
+
+def test_family_can_be_named_as_in_results(serve: Callable[..., Tenant]) -> None:
+    rows = ("fam-it", "fam-it"), ("fam-sales", "Sales"), ("fam-cs", "Sales")
+    profiles = load(with_families(serve(), *rows), families=["Sales (fam-cs)", "fam-it"])
+    assert dict(profiles.jobs.select("job_family_id", "job_family").rows()) == {
+        "fam-cs": "Sales (fam-cs)",
+        "fam-it": "fam-it",
+    }
+
+
+def test_id_missing_in_the_list_is_accepted_if_it_has_jobs(serve: Callable[..., Tenant]) -> None:
+    tenant = with_families(serve(), ("fam-hr", "People"))
+    assert set(load(tenant, families=["fam-fin", "People"]).jobs["job_family"]) == {"fam-fin", "People"}
+
+
+@pytest.mark.parametrize("families", [[], "Finance", ["fam-fin", 7], [""], {"fam-fin"}, 5], ids=repr)
+def test_invalid_families_raise_before_any_request(serve: Callable[..., Tenant], families: Any) -> None:
+    tenant = serve()
+    with pytest.raises(tpa.ConfigError, match="`families` must be a list of ids or names like"):
+        load(tenant, families=families)
+    with pytest.raises(tpa.ArgumentError, match="`other_jobs` must be 'drop' or 'keep', not 'ignore'"):
+        load(tenant, families=["fam-fin"], other_jobs="ignore")
+    assert tenant.requests == []
+
+
+def test_repr_states_that_other_jobs_are_dropped(serve: Callable[..., Tenant]) -> None:
+    text = repr(load(serve(), families=["Finance"]))
+    assert text.endswith("complete for the requested job families; may be a subset of the tenant.")
+    assert "requested" not in repr(load(serve(), families="lists"))
+
+
+@pytest.mark.parametrize("families", [["Finance"], ["fam-fin", "Sales"]], ids=repr)
+@pytest.mark.parametrize("other_jobs", ["drop", "keep"])
+def test_interrupted_export_of_families_can_be_resumed(
+    serve: Callable[..., Tenant], families: list[str], other_jobs: str
+) -> None:
+    tenant = serve()
+    options: dict[str, Any] = {"families": families, "other_jobs": other_jobs, "limit": 1}
+    expected = load(tenant, **options)
+    n = calls(tenant)[EXPORT]
+    tenant.faults[2 * n - 1] = lambda reply: replace(reply, status=400, body=b"[]")
+    with pytest.raises(tpa.ApiError):
+        load(tenant, snapshot="snapshot", **options)
+    for change, message in (
+        ({"families": ["fam-hr"]}, 'families was ["fam-fin'),
+        ({"other_jobs": "keep" if other_jobs == "drop" else "drop"}, "other_jobs was"),
+        ({"families": None}, "families was"),
+    ):
+        with pytest.raises(tpa.SnapshotError, match=re.escape(message)):
+            load(tenant, snapshot="snapshot", **{**options, **change})
+    tenant.faults.clear()
+    ids = ["fam-fin", *(["fam-sales"] if "Sales" in families else [])]
+    resumed = load(tenant, snapshot="snapshot", **{**options, "families": ids})  # ids and names are the same request
+    assert_frame_equal(resumed.jobs, expected.jobs)
+    assert_frame_equal(resumed.tasks, expected.tasks)
+    assert resumed.manifest["resumed_pages"] > 0
+    request = tpa.read_profiles("snapshot").manifest["request"]
+    assert (request["families"], request["other_jobs"], request["filters"]) == (ids, other_jobs, [])
+
+
+@pytest.mark.parametrize("snapshot", [None, "snapshot"])
+def test_states_are_stored_in_the_manifest(serve: Callable[..., Tenant], snapshot: str | None) -> None:
+    tenant = serve()
+    profiles = load(tenant, states=["validated"], snapshot=snapshot)
+    assert profiles.manifest["states"] == ["validated"]
+    assert profiles.tasks["validation_state"].n_unique() == 2
+    if snapshot:
+        assert tpa.read_profiles(snapshot).manifest["states"] == ["validated"]
+    assert "states" not in load(tenant).manifest
+    tenant.requests.clear()
+    for states in ("validated", ["rejected"], []):
+        with pytest.raises(tpa.ArgumentError, match="`states` must"):
+            load(tenant, states=states)
+    assert tenant.requests == []
 
 
 def test_filters_also_apply_to_family_exports(serve: Callable[..., Tenant]) -> None:
     family_filter = {"filter": "job_family_id_is_in_list", "job_family_ids": ["fam-hr"]}
-    with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-fin'"):
+    with pytest.warns(tpa.TpAnalyticsWarning, match=r"Family 'fam-fin' has no jobs in this export\.$"):
         profiles = load(serve(), filters=[family_filter], families=["fam-hr", "fam-fin"])
-    assert profiles.jobs["job_family"].unique().to_list() == ["fam-hr"]
+    assert profiles.jobs["job_family_id"].unique().to_list() == ["fam-hr"]
     assert profiles.manifest["families"]["listed_but_not_exported"] == 0
+    with pytest.warns(tpa.TpAnalyticsWarning, match="Family 'fam-fin' has no jobs"):
+        assert load(serve(), filters=[family_filter], families=["fam-fin"]).jobs.height == 0
 
 
 def test_invalid_record_does_not_stop_family_exports(serve: Callable[..., Tenant]) -> None:
@@ -379,7 +580,7 @@ def test_invalid_record_does_not_stop_family_exports(serve: Callable[..., Tenant
     tenant.catalogue = Catalogue(records, tenant.catalogue.jobs, tenant.catalogue.families)
     ids = [family["job_family_id"] for family in tenant.catalogue.families]
     with pytest.warns(tpa.TpAnalyticsWarning, match="job-0002"):
-        profiles = load(tenant, families=ids, on_bad_record="collect")
+        profiles = load(tenant, families=ids, other_jobs="keep", on_bad_record="collect")
     assert profiles.jobs.height == 39
     family_of = {row["job_id"]: row["job_family_id"] for row in tenant.catalogue.jobs if row["job_id"] != "job-0002"}
     assert dict(profiles.jobs.select("job_id", "job_family_id").rows()) == family_of
@@ -445,4 +646,4 @@ def test_failed_family_export_raises_before_main_export(serve: Callable[..., Ten
     with pytest.raises(tpa.ApiError, match="no such filter"):
         load(tenant, families=["fam-fin", "fam-hr"], snapshot="snapshot")
     assert len([path for _, path in tenant.requests if "export" in path]) == 2
-    assert load(tenant, families=["fam-fin", "fam-hr"], snapshot="snapshot").jobs["job_family"].n_unique() == 3
+    assert load(tenant, families=["fam-fin", "fam-hr"], snapshot="snapshot").jobs["job_family"].n_unique() == 2

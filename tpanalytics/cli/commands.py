@@ -59,14 +59,14 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     """Export a tenant's task profiles to a snapshot."""
-    families: Any = arguments.family_id or ("lists" if arguments.family_lists else None)
+    families: Any = arguments.families or ("lists" if arguments.family_lists else None)
     try:
         filters = [json.loads(text) for text in arguments.filter]
     except ValueError:
         raise tpa.ConfigError('--filter must be a JSON object, like \'{"filter": "last_updated", …}\'.') from None
     replaced = (Path(arguments.folder) / "manifest.json").exists()
     if arguments.jobs:
-        read_mappings(arguments.jobs, arguments.families)  # raise errors before the export
+        read_mappings(arguments.jobs, arguments.family_names)  # raise errors before the export
     with tpa.connect(**_settings(arguments), token_cache=not arguments.no_token_cache) as client:
         profiles = tpa.load_task_profiles(
             client,
@@ -75,6 +75,8 @@ def export(arguments: argparse.Namespace) -> int:
             response_format=arguments.response_format,
             external_vendor=arguments.external_vendor,
             families=families,
+            other_jobs=arguments.other_jobs,
+            states=arguments.states,
             on_bad_record=arguments.on_bad_record,
             snapshot=arguments.folder,
             resume=not arguments.no_resume,
@@ -84,7 +86,7 @@ def export(arguments: argparse.Namespace) -> int:
             progress=not arguments.json,
         )
     if arguments.jobs:
-        profiles = tpa.assign_families(profiles, arguments.jobs, arguments.families)
+        profiles = tpa.assign_families(profiles, arguments.jobs, arguments.family_names)
         profiles = replace_jobs(profiles, Path(arguments.folder))
     if arguments.json:
         print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest}))
@@ -116,7 +118,7 @@ def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa
         profiles = tpa.read_profiles(source)
     else:
         profiles = tpa.read_records(source)
-    return tpa.assign_families(profiles, arguments.jobs, arguments.families) if arguments.jobs else profiles
+    return tpa.assign_families(profiles, arguments.jobs, arguments.family_names) if arguments.jobs else profiles
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -127,7 +129,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
     catalogue = None
     if arguments.records:
-        catalogue = catalogue_of(arguments.records, arguments.jobs, arguments.families)
+        catalogue = catalogue_of(arguments.records, arguments.jobs, arguments.family_names)
     try:
         tenant = Tenant(catalogue, rules=Rules(lists=not arguments.no_lists), port=arguments.port)
     except (OSError, OverflowError) as error:
@@ -135,6 +137,7 @@ def serve(arguments: argparse.Namespace) -> int:
         raise tpa.ConfigError(f"Port {arguments.port} cannot be used: {reason}. Choose another --port.") from None
     tenant.faults.update(arguments.fault)
     tenant.token_faults.update(arguments.token_fault)
+    tenant.task_faults.update(arguments.task_fault)
     n_jobs = len(tenant.catalogue.records)
     print(f"Serving {n_jobs:,} jobs on {tenant.base_url} (this machine only). Press Ctrl-C to stop.")
     print("To connect from another terminal:")

@@ -24,8 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     argument_parser = parser()
     arguments = argument_parser.parse_args(argv)
-    if getattr(arguments, "families", None) and not arguments.jobs:
-        argument_parser.error("--families requires --jobs")
+    if getattr(arguments, "family_names", None) and not arguments.jobs:
+        argument_parser.error("--family-names requires --jobs")
+    if getattr(arguments, "other_jobs", "drop") == "keep" and not arguments.families:
+        argument_parser.error("--other-jobs requires --families")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # the console may not be able to encode all characters

@@ -30,9 +30,12 @@ _SHELL_PHRASES = {
     "Pass each one to connect(), or set the environment": "Set the environment",
     "Run the same call again": "Run the same command again",
     "resume=False": "--no-resume",
-    "families='lists' or a list of family ids": "--family-lists or --family-id",
+    "families='lists' or a list of families": "--family-lists or --families",
     "on_bad_record='collect'": "--on-bad-record collect",
-    "assign_families with mapping files, or pass the ids of the job families": "--jobs and --families, or --family-id",
+    "assign_families with mapping files, or pass the ids of the job families": (
+        "--jobs and --family-names, or --families"
+    ),
+    "`families`: ": "--families: ",
     "the mapping file of assign_families": "the mapping file",
     "weight='hours'": "--weight hours",
     "`private_key` (TPANALYTICS_PRIVATE_KEY)": "TPANALYTICS_PRIVATE_KEY",

@@ -11,7 +11,7 @@ from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SECRETS, SETTINGS
 from tpanalytics.cli import app as app_command, commands, report_commands
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.typing import Vendor
+from tpanalytics.typing import OtherJobs, Vendor
 
 __all__ = ["parser"]
 
@@ -58,8 +58,9 @@ def _add_json_option(command: argparse.ArgumentParser) -> None:
 
 
 def _add_mapping_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--jobs", metavar="CSV", help="mapping file: job_id, job_name, job_family_id, …")
-    command.add_argument("--families", metavar="CSV", help="mapping file: job_family_id, job_family_name, …")
+    command.add_argument("--jobs", metavar="FILE", help="mapping file: job_id, job_name, job_family_id, …")
+    names = "mapping file: job_family_id, job_family_name, …; requires --jobs"
+    command.add_argument("--family-names", metavar="FILE", help=names)
 
 
 def _add_privacy_options(command: argparse.ArgumentParser) -> None:
@@ -94,17 +95,22 @@ def _add_export(add: Add) -> None:
     command.add_argument("--filter", action="append", default=[], metavar="JSON", help="filter object; can be repeated")
     response_format = "tasks as a list, or grouped in a hierarchy (default: %(default)s)"
     command.add_argument("--response-format", choices=("list", "hierarchy"), default="list", help=response_format)
-    command.add_argument(
-        "--family-id", action="append", metavar="ID", help="look up the jobs of this job family; can be repeated"
-    )
-    command.add_argument("--family-lists", action="store_true", help="read names and families from the tenant's lists")
+    families = command.add_mutually_exclusive_group()
+    only = "load only these job families, by id or, if the tenant lists them, by name; can be repeated"
+    families.add_argument("--families", action="extend", nargs="+", metavar="NAME_OR_ID", help=only)
+    lists = "load all jobs, with names and families from the tenant's lists"
+    families.add_argument("--family-lists", action="store_true", help=lists)
+    others = "with --families, do not load other jobs, or load them without a job family (default: %(default)s)"
+    command.add_argument("--other-jobs", choices=get_args(OtherJobs), default="drop", help=others)
+    states = "validation states that measures count by default, such as validated"
+    command.add_argument("--states", action="extend", nargs="+", metavar="STATE", help=states)
     on_bad_record = "stop at an invalid record, or skip and list it (default: %(default)s)"
     command.add_argument("--on-bad-record", choices=("raise", "collect"), default="raise", help=on_bad_record)
     command.add_argument("--external-vendor", choices=get_args(Vendor), help="vendor of the skill names")
     command.add_argument(
         "--limit", type=int, default=100, metavar="N", help="jobs per page, 1 to 100 (default: %(default)s)"
     )
-    workers = "number of parallel downloads (default: 1); requires --family-lists or --family-id"
+    workers = "number of parallel downloads (default: 1); requires --family-lists or --families"
     command.add_argument("--workers", type=int, default=1, metavar="N", help=workers)
     command.add_argument("--no-resume", action="store_true", help="start over instead of resuming an unfinished export")
     _add_mapping_options(command)
@@ -171,7 +177,7 @@ def _add_serve(add: Add) -> None:
     command.add_argument("--records", metavar="FILE", help=records)
     command.add_argument("--port", type=int, default=0, help=_PORT)
     command.add_argument("--no-lists", action="store_true", help="do not serve lists of jobs and families")
-    for name, endpoint in (("--fault", "export"), ("--token-fault", "token")):
+    for name, endpoint in (("--fault", "export"), ("--token-fault", "token"), ("--task-fault", "task")):
         fault = f"fail all {endpoint} requests, or request number REQUEST; see tpanalytics.demo.faults for names"
         command.add_argument(name, action="append", type=_fault, default=[], metavar="NAME[:REQUEST]", help=fault)
     _add_mapping_options(command)

@@ -1,7 +1,7 @@
 """Faults that the demo server can simulate.
 
-Set ``Tenant.faults[n]`` or ``Tenant.token_faults[n]`` to change the response to request ``n``, or every response
-if ``n`` is 0.
+Set ``Tenant.faults[n]`` (exports), ``Tenant.token_faults[n]`` or ``Tenant.task_faults[n]`` (single tasks) to change the
+response to request ``n``, or every response if ``n`` is 0.
 
 >>> from tpanalytics.demo.server import Tenant
 >>> with Tenant() as tenant:

@@ -70,8 +70,8 @@ class Tenant:
     faults
         Faults from `tpanalytics.demo.faults`, by number of the request for jobs or headcounts starting at 1, or 0 for
         all of them.
-    token_faults
-        Faults for token requests, with the same keys as `faults`.
+    token_faults, task_faults
+        Faults for token requests and for requests for a single task, with the same keys as `faults`.
     requests
         Method and path of each request received.
     tokens_issued
@@ -111,6 +111,7 @@ class Tenant:
         self.compress = compress
         self.faults: dict[int, Callable[[Reply], Reply]] = {}
         self.token_faults: dict[int, Callable[[Reply], Reply]] = {}
+        self.task_faults: dict[int, Callable[[Reply], Reply]] = {}
         self.requests: list[tuple[str, str]] = []
         self.tokens_issued = 0
         self._credential = {
@@ -126,6 +127,7 @@ class Tenant:
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
         self._exports = 0
+        self._tasks = 0
         self._token_requests = 0
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.tenant = self
@@ -180,6 +182,11 @@ class Tenant:
             if is_export:
                 time.sleep(self.page_seconds)
             reply = _as_reply(*answer(self.catalogue, self.rules, method, path, parse_qs(parts.query), body))
+        if method == "GET" and path.startswith("/tasks/"):
+            with self._lock:
+                self._tasks += 1
+                number = self._tasks
+            return self._with_faults(self.task_faults, number, reply)
         if not is_export:
             return reply
         with self._lock:

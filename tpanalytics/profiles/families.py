@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ import polars as pl
 from tpanalytics import schema
 from tpanalytics._paths import local_path
 from tpanalytics.api.export import ExportRequest, decode, export_pages, list_all
-from tpanalytics.errors import ApiError, AuthError, ConfigError, SchemaError, warn
-from tpanalytics.formatting import plural
+from tpanalytics.api.http.retry import RETRY_STATUSES
+from tpanalytics.errors import ApiError, ArgumentError, AuthError, ConfigError, SchemaError, warn
+from tpanalytics.formatting import plural, unknown_group_message
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tpanalytics.api.session import Client
 
@@ -27,11 +29,14 @@ __all__ = [
     "assign_families",
     "assign_jobs",
     "assign_mapping",
-    "family_filters",
+    "family_filter",
     "family_lists",
+    "jobs_by_family",
     "jobs_listed",
     "read_mapping",
     "read_mappings",
+    "resolve_families",
+    "warn_of_empty_families",
 ]
 
 
@@ -128,8 +133,9 @@ def assign_mapping(
         profiles.tasks.lazy()
         .drop("job_family")
         .join(assigned.lazy().select("job_id", "job_family"), on="job_id", how="left", maintain_order="left")
-        .select(list(schema.TASKS))
     )
+    others = [name for name in tasks.collect_schema().names() if name not in schema.TASKS]
+    tasks = tasks.select(*schema.TASKS, *others)
     if isinstance(profiles.tasks, pl.DataFrame):
         tasks = tasks.collect()
     return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, **counts})
@@ -152,14 +158,8 @@ def assign_jobs(
     """Join validated mapping tables to the jobs. Also returns counts to store in the manifest."""
     mapping = jobs.with_columns(_text(jobs, "job_family_id"))
     if families is not None:
-        names = families.select(
-            "job_family_id",
-            pl.when(pl.col("job_family_name").is_duplicated())
-            .then(pl.format("{} ({})", "job_family_name", "job_family_id"))
-            .otherwise("job_family_name")
-            .alias("job_family"),
-            _optional(families, "job_family_group_name").alias("job_family_group"),
-        )
+        group = _optional(families, "job_family_group_name").alias("job_family_group")
+        names = with_family_names(families).select("job_family_id", "job_family", group)
         mapping = mapping.join(names, on="job_family_id", how="left", maintain_order="left")
     else:
         mapping = mapping.with_columns(job_family=None, job_family_group=None)
@@ -199,14 +199,69 @@ def assign_jobs(
     return assigned, {"families": counts}
 
 
-def family_filters(
-    client: Client, request: ExportRequest, family_ids: Sequence[str], *, workers: int = 1
+def with_family_names(families: pl.DataFrame) -> pl.DataFrame:
+    """Add the column ``job_family``, which adds the id to names that several families share."""
+    name = pl.col("job_family_name")
+    with_id = pl.format("{} ({})", "job_family_name", "job_family_id")
+    return families.with_columns(job_family=pl.when(name.is_duplicated()).then(with_id).otherwise(name))
+
+
+def resolve_families(client: Client, families: Sequence[str]) -> tuple[list[str], pl.DataFrame | None]:
+    """Return the ids of job families given by id or name, and the tenant's list of families if it has one."""
+    entries = list(dict.fromkeys(families))
+    table = _family_list(client)
+    if table is None:
+        return entries, None
+    names: dict[str, list[str]] = {}
+    shown = with_family_names(table)
+    for family_id, *texts in shown.select("job_family_id", "job_family_name", "job_family").rows():
+        for text in set(texts):
+            names.setdefault(text, []).append(family_id)
+    known = shown.get_column("job_family_id").to_list()
+    ids = [_resolve(client, entry, known, names) for entry in entries]
+    return list(dict.fromkeys(ids)), table
+
+
+def _resolve(client: Client, entry: str, ids: Sequence[str], names: Mapping[str, list[str]]) -> str:
+    """Return the id of the family with this id or name."""
+    named = names.get(entry, [])
+    if entry in ids:
+        others = [family_id for family_id in named if family_id != entry]
+        if others:
+            raise ArgumentError(
+                f"`families`: {entry!r} is the id of one job family and the name of another, {others[0]!r}. "
+                "Pass the id of the second or the name of the first."
+            )
+        return entry
+    if len(named) > 1:
+        raise ArgumentError(
+            f"`families`: {entry!r} is the name of {len(named)} job families ({', '.join(map(repr, named))}). "
+            "Pass their ids."
+        )
+    if named:
+        return named[0]
+    # The list is not documented and may be incomplete, so check whether any job is in a family with this id.
+    request = ExportRequest((), (family_filter(entry),), limit=1)
+    with closing(export_pages(client, request)) as pages:
+        batch = decode(client, request, next(pages), f"family {entry}", on_bad_record="collect")
+    if batch.jobs["job_id"] or batch.rejects:
+        return entry
+    raise ArgumentError(f"`families`: {unknown_group_message(entry, [*names, *ids], 'job family of this tenant')}.")
+
+
+def family_filter(*family_ids: str) -> dict[str, Any]:
+    """Return a filter for the jobs in any of these families."""
+    return {"filter": "job_family_id_is_in_list", "job_family_ids": list(family_ids)}
+
+
+def jobs_by_family(
+    client: Client, request: ExportRequest, family_ids: Sequence[str], *, listed: bool, workers: int
 ) -> pl.DataFrame:
     """Find the jobs in each family by running a filtered export for every family."""
 
     def jobs_of(family_id: str) -> list[str]:
-        family_filter = {"filter": "job_family_id_is_in_list", "job_family_ids": [family_id]}
-        family_request = ExportRequest((), (*request.filters, family_filter), "list", None, request.limit)
+        filters = (*request.filters, family_filter(family_id))
+        family_request = ExportRequest((), filters, "list", None, request.limit)
         jobs: list[str] = []
         for page in export_pages(client, family_request):
             if stopped.is_set():
@@ -216,27 +271,33 @@ def family_filters(
             jobs += decode(client, family_request, page, where, on_bad_record="collect").jobs["job_id"]
         return jobs
 
-    ids = list(dict.fromkeys(map(str, family_ids)))
     stopped = threading.Event()
     pool = ThreadPoolExecutor(workers)
     try:
-        listed = dict(zip(ids, pool.map(jobs_of, ids), strict=True))
+        found = dict(zip(family_ids, pool.map(jobs_of, family_ids), strict=True))
     finally:
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
     family_of: dict[str, str] = {}
-    for family_id, jobs in listed.items():
+    for family_id, jobs in found.items():
         for job_id in jobs:
             family_of.setdefault(job_id, family_id)
-        if not jobs:
-            warn(f"Family {family_id!r} has no jobs in this export. Check the id.")
+    warn_of_empty_families([family_id for family_id, jobs in found.items() if not jobs], listed=listed)
     return pl.DataFrame(
         {"job_id": list(family_of), "job_family_id": list(family_of.values())},
         schema={"job_id": pl.String, "job_family_id": pl.String},
     )
 
 
+def warn_of_empty_families(family_ids: Iterable[str], *, listed: bool) -> None:
+    """Show a warning for each requested family without jobs."""
+    hint = "" if listed else " Check the id; this tenant has no list to look up names in."
+    for family_id in family_ids:
+        warn(f"Family {family_id!r} has no jobs in this export.{hint}")
+
+
 _JOB_LIST = "/job_architecture/jobs"
+_FAMILY_LIST = "/job_architecture/job_families"
 
 
 class _Count(msgspec.Struct):
@@ -258,7 +319,7 @@ class _Family(msgspec.Struct):
 
 def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Load jobs and families from the list endpoints. Not all tenants provide these."""
-    paths = (_JOB_LIST, "/job_architecture/job_families")
+    paths = (_JOB_LIST, _FAMILY_LIST)
     listed = [list_all(client, path) for path in paths]
     for path, rows in zip(paths, listed, strict=True):
         if rows is None:
@@ -269,8 +330,7 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
                 path=path,
             )
     try:
-        jobs = msgspec.convert(listed[0], list[_Job])
-        families = msgspec.convert(listed[1], list[_Family])
+        jobs, families = msgspec.convert(listed[0], list[_Job]), _family_table(listed[1])
     except msgspec.ValidationError as error:
         raise ApiError(
             f"GET {' or '.join(paths)}: unexpected entry in the list: {error}. Report it to the owner of the service.",
@@ -285,7 +345,12 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
         },
         schema=dict.fromkeys(("job_id", "job_name", "job_family_id", "job_inactive"), pl.String),
     )
-    family_table = pl.DataFrame(
+    return job_table.unique("job_id", keep="first", maintain_order=True), families
+
+
+def _family_table(rows: list[dict[str, Any]] | None) -> pl.DataFrame:
+    families = msgspec.convert(rows, list[_Family])
+    table = pl.DataFrame(
         {
             "job_family_id": [str(family.external_id) for family in families],
             "job_family_name": [family.job_family_name or str(family.external_id) for family in families],
@@ -294,10 +359,20 @@ def family_lists(client: Client) -> tuple[pl.DataFrame, pl.DataFrame]:
         schema=dict.fromkeys(("job_family_id", "job_family_name", "job_family_group_name"), pl.String),
     )
     # An entry can appear on two pages if the list changes between requests. Keep the first, as we do for exports.
-    return (
-        job_table.unique("job_id", keep="first", maintain_order=True),
-        family_table.unique("job_family_id", keep="first", maintain_order=True),
-    )
+    return table.unique("job_family_id", keep="first", maintain_order=True)
+
+
+def _family_list(client: Client) -> pl.DataFrame | None:
+    """Return the tenant's job families, or None if it has no such list in the expected format."""
+    try:
+        rows = list_all(client, _FAMILY_LIST)
+        return None if rows is None else _family_table(rows)
+    except (AuthError, msgspec.ValidationError):
+        return None
+    except ApiError as error:
+        if error.status is None or error.status in RETRY_STATUSES:
+            raise  # the service has the list, or may have it
+        return None
 
 
 def jobs_listed(client: Client) -> int | None:

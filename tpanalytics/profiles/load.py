@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 import polars as pl
@@ -30,14 +31,25 @@ from tpanalytics.errors import (
     warn,
 )
 from tpanalytics.profiles.completeness import Note, Tables, describe_page, warn_of_rejects
-from tpanalytics.profiles.families import assign_jobs, assign_mapping, family_filters, family_lists, jobs_listed
+from tpanalytics.profiles.families import (
+    assign_jobs,
+    assign_mapping,
+    family_filter,
+    family_lists,
+    jobs_by_family,
+    jobs_listed,
+    resolve_families,
+    warn_of_empty_families,
+)
 from tpanalytics.profiles.records import check_on_bad_record
 from tpanalytics.profiles.snapshot.layout import locked, now
 from tpanalytics.profiles.snapshot.read_write import open_snapshot
 from tpanalytics.profiles.snapshot.resume import Pull
+from tpanalytics.schema import checked_states
+from tpanalytics.typing import OtherJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tpanalytics.api.export import Page
@@ -57,6 +69,8 @@ def load_task_profiles(
     response_format: ResponseFormat = "list",
     external_vendor: Vendor | None = None,
     families: Sequence[str] | Literal["lists"] | None = None,
+    other_jobs: OtherJobs = "drop",
+    states: Sequence[str] | None = None,
     snapshot: str | Path | None = None,
     resume: bool = True,
     workers: int = 1,
@@ -65,7 +79,7 @@ def load_task_profiles(
     limit: int = 100,
     progress: bool = True,
 ) -> TaskProfiles:
-    """Load task profiles for all jobs in a tenant.
+    """Load task profiles for all jobs in a tenant, or for some job families.
 
     Values that the service doesn't return are null. Jobs without tasks are included in ``jobs``. If a job is returned
     more than once, only the first record is kept.
@@ -85,9 +99,15 @@ def load_task_profiles(
         The vendor whose skill names are used in ``linked_skills``: ``techwolf``, ``workday`` or
         ``sap_attribute_library``.
     families
-        Where to get job families from. Pass a list of family ids to run one filtered export per family, or ``"lists"``
-        to use the job and family lists, if the tenant provides them. If None, families are null (see
+        The job families to load, as a list of ids or, if the tenant lists its families, of names. ``"lists"`` loads all
+        jobs, with names and families from the tenant's lists. If None, all jobs are loaded and families are null (see
         `assign_families`).
+    other_jobs
+        What to do with jobs outside a list of `families`: ``"drop"`` doesn't load them, and ``"keep"`` loads them
+        without a family. Not used if `families` is not a list.
+    states
+        The validation states that measures count by default, e.g. ``["validated"]``. They are stored in
+        ``manifest["states"]``. Tasks in other states are still loaded.
     snapshot
         The folder to save the export in. Pages are saved as they arrive. An existing snapshot is not replaced until the
         export is complete. If None, nothing is written to disk.
@@ -119,7 +139,8 @@ def load_task_profiles(
     RecordError
         If a record is invalid. The message includes the job id and the path to the invalid field.
     ArgumentError
-        If `client` is not a Client.
+        If `client` is not a Client, if `states` or `other_jobs` is invalid, or if an entry in `families` is unknown,
+        the id of one family and the name of another, or the name of several.
     ConfigError
         If another argument is invalid.
     SnapshotError
@@ -129,7 +150,18 @@ def load_task_profiles(
     Warns
     -----
     TpAnalyticsWarning
-        If any records were skipped, or if an unfinished export could not be resumed.
+        If any records were skipped, if a requested family has no jobs, or if an unfinished export could not be resumed.
+
+    Notes
+    -----
+    An export takes one request per `limit` jobs, plus one for the API version. Families add to this:
+
+    - None without `filters`: one request for the number of jobs.
+    - ``"lists"``: one request per 200 jobs and one per 200 families.
+    - A list: one request per 200 families of the tenant, if it lists them, and one for each entry that is not listed.
+      With several families, several workers or ``other_jobs="keep"``, also a filtered export for each family, without
+      data on tasks: one request per `limit` jobs of the family, and at least one. Only the list of families is not part
+      of the service's documentation.
 
     Examples
     --------
@@ -142,26 +174,28 @@ def load_task_profiles(
     check_client(client)
     if isinstance(include, str):
         raise ConfigError(f"`include` must be a list like ['ai_impact', 'weekly_hours'], not {include!r}.")
-    if isinstance(families, str) and families != "lists":
-        raise ConfigError(f"`families` must be a list of family ids or 'lists', not {families!r}.")
+    _check_families(families)
+    if other_jobs not in get_args(OtherJobs):
+        raise ArgumentError(f"`other_jobs` must be 'drop' or 'keep', not {other_jobs!r}.")
+    states = None if states is None else checked_states(states)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ConfigError(f"`workers` must be a whole number, 1 or more, not {workers!r}.")
     if workers > 1 and families is None:
         raise ConfigError(
             f"workers={workers} requires `families`, because the export is split at known job ids. "
-            "Pass families='lists' or a list of family ids."
+            "Pass families='lists' or a list of families."
         )
     if lazy and snapshot is None:
         raise ConfigError("lazy=True requires `snapshot`. Pass a folder to save the export to.")
     check_on_bad_record(on_bad_record)
     request = ExportRequest(tuple(include), tuple(filters), response_format, external_vendor, limit)
-    export = _Export(client, request, families, on_bad_record, workers, progress)
+    export = _Export(client, request, families, None, other_jobs, states, on_bad_record, workers, progress)
     if snapshot is None:
-        profiles = export.into_memory()
+        profiles = export.resolve().into_memory()
     else:
         folder = local_path(snapshot)
         with locked(folder):  # fail before sending any requests
-            export.into_folder(folder, resume=resume)
+            export.resolve().into_folder(folder, resume=resume)
             profiles = open_snapshot(folder, lazy=lazy, verified=True)
     warn_of_rejects(profiles.rejects)
     return profiles
@@ -174,24 +208,49 @@ def check_client(client: Any) -> None:
         raise ArgumentError(f"`client` must be a Client from connect(), not {name}.")
 
 
+def _check_families(families: Any) -> None:
+    """Raise unless the argument is a list of ids or names, 'lists' or None."""
+    if families is None or families == "lists":
+        return
+    is_list = isinstance(families, Sequence) and not isinstance(families, str) and len(families) > 0
+    if not is_list or not all(isinstance(entry, str) and entry for entry in families):
+        found = "an empty list" if isinstance(families, Sequence) and not families else repr(families)
+        raise ConfigError(
+            f"`families` must be a list of ids or names like ['fam-fin', 'Sales'], 'lists' or None, not {found}."
+        )
+
+
 @dataclass(frozen=True)
 class _Export:
-    """The validated arguments of `load_task_profiles`."""
+    """The validated arguments of `load_task_profiles`, and the tenant's list of families if it was requested."""
 
     client: Client
     request: ExportRequest
     families: Sequence[str] | Literal["lists"] | None
+    listed_families: pl.DataFrame | None
+    other_jobs: OtherJobs
+    states: list[str] | None
     on_bad_record: OnBadRecord
     workers: int
     progress: bool
+
+    def resolve(self) -> _Export:
+        """Replace the names of families with their ids."""
+        if self.families is None or self.families == "lists":
+            return self
+        self.client.sign_in()  # report incorrect settings before the optional list of families is requested
+        ids, listed = resolve_families(self.client, self.families)
+        return replace(self, families=ids, listed_families=listed)
 
     def into_memory(self) -> TaskProfiles:
         description, started, tables = self._describe(), now(), Tables()
         names = self._names()
         listed = self._jobs_listed(names)
         self._pull(self._chains(names), tables.add)
-        profiles = tables.profiles(_manifest(description, started, listed))
-        return profiles if names is None else assign_mapping(profiles, names.jobs, names.families, source=names.source)
+        profiles = tables.profiles(self._manifest(description, started, listed))
+        if names is None:
+            return profiles
+        return assign_mapping(profiles, names.of_jobs(profiles.jobs), names.families, source=names.source)
 
     def into_folder(self, folder: Path, *, resume: bool) -> None:
         description = self._describe()
@@ -211,16 +270,17 @@ class _Export:
                 )
                 pull.begin(chains := self._chains(names))
                 self._pull(chains, pull.save)
-            manifest = {**_manifest(description, pull.started, listed), "resumed_pages": pull.resumed_pages}
+            manifest = {**self._manifest(description, pull.started, listed), "resumed_pages": pull.resumed_pages}
             pull.seal(manifest, names.assign if names is not None else _without_names)
 
     def _pull(
         self, chains: list[Chain], save: Callable[[Note, pl.DataFrame], None], resumed: Iterable[Note] = ()
     ) -> None:
-        decoder = partial(decode, self.client, self.request, on_bad_record=self.on_bad_record)
+        request = self._filtered_request()
+        decoder = partial(decode, self.client, request, on_bad_record=self.on_bad_record)
         load_pages(
             self.client,
-            self.request,
+            request,
             chains,
             decoder,
             save,
@@ -235,10 +295,28 @@ class _Export:
             return None
         return jobs_listed(self.client) if names is None else names.listed
 
+    def _filtered_request(self) -> ExportRequest:
+        """Return the request, restricted to the listed families if other jobs are dropped."""
+        if self.families is None or self.families == "lists" or self.other_jobs == "keep":
+            return self.request
+        return replace(self.request, filters=(*self.request.filters, family_filter(*self.families)))
+
     def _describe(self) -> dict[str, Any]:
         request = msgspec.json.decode(msgspec.json.encode(asdict(self.request)))
         del request["of"]
+        is_list = self.families is not None and self.families != "lists"
+        request |= {"families": self.families, "other_jobs": self.other_jobs if is_list else None}
         return describe_request(self.client, "export", request)
+
+    def _manifest(self, description: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:
+        manifest = {
+            **description,
+            "started": started,
+            "finished": now(),
+            "complete": True,  # checked by `check_complete`
+            "jobs_in_tenant_list": listed,
+        }
+        return manifest if self.states is None else {**manifest, "states": self.states}
 
     def _names(self) -> _Names | None:
         """Load names and families before the export, so that errors are raised early."""
@@ -247,10 +325,19 @@ class _Export:
         if self.families == "lists":
             jobs, families = family_lists(self.client)
             return _Names(jobs, families, "lists of the service", jobs.get_column("job_id").to_list(), jobs.height)
-        mapping = family_filters(self.client, self.request, self.families, workers=self.workers)
+        source = "the requested families"
+        if len(self.families) == 1 and self.other_jobs == "drop" and self.workers == 1:
+            return _Names(self.families[0], self.listed_families, source, [], None)
+        mapping = jobs_by_family(
+            self.client,
+            self.request,
+            self.families,
+            listed=self.listed_families is not None,
+            workers=self.workers,
+        )
         largest = mapping.filter(pl.len().over("job_family_id") == pl.len().over("job_family_id").max())
         known = largest.filter(pl.col("job_family_id") == pl.col("job_family_id").first()).get_column("job_id")
-        return _Names(mapping, None, "the requested families", known.to_list(), None)
+        return _Names(mapping, self.listed_families, source, known.to_list(), None)
 
     def _chains(self, names: _Names | None) -> list[Chain]:
         """Split the export evenly at known jobs. If all jobs are known, split at page boundaries."""
@@ -264,16 +351,24 @@ class _Export:
 
 
 class _Names(NamedTuple):
-    """Job names and families, and known job ids in the service's order."""
+    """Job names and families (or the family of all jobs), and known job ids in the service's order."""
 
-    jobs: pl.DataFrame
+    jobs: pl.DataFrame | str
     families: pl.DataFrame | None
     source: str
     in_order: list[str]
     listed: int | None
 
     def assign(self, jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
-        return assign_jobs(jobs, self.jobs, self.families, source=self.source)
+        return assign_jobs(jobs, self.of_jobs(jobs), self.families, source=self.source)
+
+    def of_jobs(self, jobs: pl.DataFrame) -> pl.DataFrame:
+        """Return the mapping table for the exported jobs."""
+        if not isinstance(self.jobs, str):
+            return self.jobs
+        if not jobs.height:
+            warn_of_empty_families([self.jobs], listed=self.families is not None)
+        return jobs.select("job_id", job_family_id=pl.lit(self.jobs))
 
 
 @contextmanager
@@ -288,16 +383,6 @@ def _add_resume_note(pull: Pull) -> Iterator[None]:
             saved = "1 page is saved" if pages == 1 else f"{pages:,} pages are saved"
             error.add_note(f"{saved}. Run the same call again to resume, or pass resume=False to start over.")
         raise
-
-
-def _manifest(description: dict[str, Any], started: str, listed: int | None) -> dict[str, Any]:
-    return {
-        **description,
-        "started": started,
-        "finished": now(),
-        "complete": True,  # checked by `check_complete`
-        "jobs_in_tenant_list": listed,
-    }
 
 
 def _without_names(jobs: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -325,6 +410,14 @@ def _version(client: Client) -> str | None:
         return None
 
 
+def progress_bar(description: str, unit: str, *, show: bool, total: int | None = None) -> Any:
+    """Return a progress bar, for use as a context manager."""
+    from tqdm.auto import tqdm
+
+    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal
+    return tqdm(desc=description, unit=unit, total=total, leave=False, disable=disable)
+
+
 def load_pages(
     client: Client,
     request: ExportRequest,
@@ -338,7 +431,7 @@ def load_pages(
 ) -> None:
     """Load all remaining pages, passing each page to `save` and updating a progress bar."""
     counts: Counter[str] = Counter()
-    with progress_bar("Task profiles", show=show) as bar:
+    with progress_bar("Task profiles", " pages", show=show) as bar:
 
         def advance(note: Note) -> None:
             counts.update(jobs=len(note.jobs), tasks=note.n_tasks)

@@ -104,7 +104,7 @@ def raw_records(path: Path) -> list[msgspec.Raw]:
     if raw and raw[:1] not in {b"{", b"["}:
         raise ConfigError(
             f"{path.name} does not contain JSON records, which start with {{ or [. Pass CSV files with jobs or "
-            "families to assign_families, or use the options --jobs and --families."
+            "families to assign_families, or use the options --jobs and --family-names."
         )
     return _split(raw, path.name)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, get_args
@@ -11,6 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
+from tpanalytics.formatting import one_of, unknown_group_message
 from tpanalytics.schema import COUNTED_STATES, checked_states, to_polars
 
 __all__ = [
@@ -59,7 +59,7 @@ def check_choice(name: str, value: Any, allowed: Any) -> None:
     """Raise an error if the value is not one of the allowed strings, given as a collection or a `Literal`."""
     values: Iterable[str] = get_args(allowed) or allowed
     if not isinstance(value, str) or value not in values:
-        raise ArgumentError(f"`{name}` must be {_one_of(values)}, not {value!r}.")
+        raise ArgumentError(f"`{name}` must be {one_of(values)}, not {value!r}.")
 
 
 def check_whole(name: str, value: Any, expected: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:
@@ -150,7 +150,7 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
     unknown = [state for state in states if state not in {*COUNTED_STATES, *present}]
     if unknown and present:
         raise ArgumentError(
-            f"`states`: no task is {_one_of(unknown)}. The states of the tasks are {', '.join(map(repr, present))}."
+            f"`states`: no task is {one_of(unknown)}. The states of the tasks are {', '.join(map(repr, present))}."
         )
     ignored = counts.filter(~pl.col("state").is_in({*COUNTED_STATES, "rejected", *states}))
     if ignored.height:
@@ -168,20 +168,3 @@ def checked_groups(families: Any, present: Iterable[str], noun: str = "job famil
         listed = "; ".join(unknown_group_message(str(name), available, noun) for name in unknown)
         raise ArgumentError(f"`families`: {listed}.")
     return names
-
-
-def unknown_group_message(text: str, groups: list[str], noun: str = "job family") -> str:
-    """Format the message for an unknown group, suggesting similar names or the first three groups."""
-    by_fold = {group.casefold(): group for group in groups}
-    containing = [fold for fold in by_fold if text.casefold() and text.casefold() in fold]
-    similar = difflib.get_close_matches(text.casefold(), by_fold, n=3, cutoff=0.5)
-    suggestions = [by_fold[fold] for fold in [*dict.fromkeys([*containing, *similar])][:5]]
-    if suggestions:
-        return f"{text!r} is not a {noun} (did you mean {_one_of(suggestions)}?)"
-    more = f" and {len(groups) - 3:,} more" if len(groups) > 3 else ""
-    return f"{text!r} is not a {noun} (there are {', '.join(map(repr, groups[:3])) or 'none'}{more})"
-
-
-def _one_of(values: Iterable[str]) -> str:
-    *first, last = map(repr, values)
-    return f"{', '.join(first)} or {last}" if first else last

@@ -11,7 +11,17 @@ import polars as pl
 
 from tpanalytics._paths import local_path
 from tpanalytics.errors import ConfigError, SchemaError, SnapshotError
-from tpanalytics.profiles.snapshot.layout import LOCK, MANIFEST, STATE, clear, is_part, locked, read_manifest, verify
+from tpanalytics.profiles.snapshot.layout import (
+    LOCK,
+    MANIFEST,
+    STATE,
+    TAXONOMY,
+    clear,
+    is_part,
+    locked,
+    read_manifest,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,6 +202,7 @@ def _remove(folder: Path, listed: dict[str, Any]) -> None:
         # Delete the manifest first, so that a partially deleted snapshot isn't mistaken for a complete one.
         (folder / MANIFEST).unlink(missing_ok=True)
         (folder / STATE).unlink(missing_ok=True)
+        (folder / TAXONOMY).unlink(missing_ok=True)
         clear(folder, ())
         with suppress(OSError):  # Windows doesn't delete open files
             (folder / LOCK).unlink()

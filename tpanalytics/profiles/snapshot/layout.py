@@ -33,6 +33,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "STATE",
     "TABLES",
+    "TAXONOMY",
     "Part",
     "clear",
     "is_part",
@@ -52,6 +53,8 @@ MANIFEST = "manifest.json"
 #: State file for an unfinished export.
 STATE = "unfinished.json"
 LOCK = ".lock"
+#: Places of tasks in the taxonomy. They are kept if another export replaces the snapshot.
+TAXONOMY = "taxonomy.jsonl"
 SCHEMA_VERSION = 3
 TABLES: dict[str, dict[str, Any]] = {"jobs": JOBS, "tasks": TASKS, "rejects": REJECTS, "people": PEOPLE}
 #: Until version 1, there was one file per table. Until version 2, there were no people and ``headcount`` was in FTE.
@@ -119,7 +122,8 @@ def _other_files(folder: Path) -> list[str]:
         raise ValueError("the name contains a null character")
     if not folder.is_dir() or (folder / MANIFEST).exists() or (folder / STATE).exists():
         return []
-    return [entry.name for entry in folder.iterdir() if not (entry.name.startswith(".") or is_part(entry))]
+    ours = lambda entry: entry.name.startswith(".") or entry.name == TAXONOMY or is_part(entry)  # noqa: E731
+    return [entry.name for entry in folder.iterdir() if not ours(entry)]
 
 
 _PART = re.compile(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet|\.(manifest|unfinished)-[0-9a-f]+\.json")
