@@ -123,16 +123,6 @@ def level_order(levels: Iterable[str | None]) -> list[str]:
     return sorted(present, key=lambda level: (rank.get(level, 50), level))
 
 
-def checked_states(states: Sequence[str]) -> list[str]:
-    """Return the validation states as a list. Raise an error if they are invalid, empty or include 'rejected'."""
-    is_list = isinstance(states, Sequence) and not isinstance(states, str) and len(states) > 0
-    if not is_list or not all(isinstance(state, str) for state in states):
-        raise ArgumentError(f"`states` must be a list of validation states like ['validated'], not {states!r}.")
-    if "rejected" in states:
-        raise ArgumentError("`states` must not contain 'rejected'. Rejected tasks are never counted.")
-    return list(states)
-
-
 def to_polars(native: Any) -> pl.DataFrame:
     """Convert a small frame from any engine to Polars. Only Spark frames require pyarrow."""
     import narwhals as nw

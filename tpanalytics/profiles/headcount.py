@@ -99,7 +99,7 @@ def load_headcount(
     counts: Counter[str | None] = Counter()
     # A keyed hash is enough to recognize an employee on a later page. The key is lost when the function returns.
     key, seen, repeated = secrets.token_bytes(16), set[bytes](), 0
-    with progress_bar("Employees", show=progress) as bar:
+    with progress_bar("Employees", " pages", show=progress) as bar:
         for employees in _pages(client, request, bar):
             for employee in employees:
                 digest = hashlib.blake2b(str(employee.employee_id).encode(), key=key, digest_size=16).digest()

@@ -446,11 +446,3 @@ def load_pages(
                 note, tasks = describe_page(page)
                 save(note, tasks)
                 advance(note)
-
-
-def progress_bar(description: str, *, show: bool) -> Any:
-    """Return a progress bar that counts pages."""
-    from tqdm.auto import tqdm
-
-    disable = (False if "ipykernel" in sys.modules else None) if show else True  # None: only show it in a terminal
-    return tqdm(desc=description, unit=" pages", leave=False, disable=disable)
