@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import bootstrap, charts, clicks, decode, explorers, measures, pull, snapshot, streaming
+from tests.bench import bootstrap, charts, clicks, decode, explorers, measures, people, pull, snapshot, streaming
 from tests.bench.measure import table
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _SUBJECTS = (
     "memory",
     "open",
     "measures",
+    "people",
     "streaming",
     "bootstrap",
     "charts",
@@ -96,6 +97,7 @@ def _run(only: list[str], jobs: int, many: int, pairs: int, data: str | None) ->
         "explorers": lambda: explorers.rows(jobs, pairs, data),
         "bootstrap": lambda: bootstrap.rows(many, pairs),
         "streaming": lambda: streaming.rows(many, pairs),
+        "people": lambda: people.rows(100 * jobs, pairs),
         "measures": lambda: measures.rows(jobs, pairs, data, full=many != jobs),
     }
     return [row for name, run in benchmarks.items() if name in only for row in run()]
