@@ -248,6 +248,10 @@ def _source_note(manifest: Mapping[str, Any], kind: str | None) -> str:
             return f"; sample data for a fictional company, as of {state}"
         case "file":
             return " from a file; unknown whether the export was complete"
+        case "frames":
+            source = manifest["source"]
+            when = f", as of {source['as_of']}" if source.get("as_of") else ""
+            return f" from {source.get('name') or 'a data frame'}{when}; unknown whether the data is complete"
         case "job":
             return ", loaded individually"
         case "employees":

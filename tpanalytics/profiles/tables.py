@@ -5,22 +5,35 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 
 from tpanalytics._paths import local_path
 from tpanalytics.errors import ConfigError, SchemaError
 from tpanalytics.formatting import listed, plural
+from tpanalytics.profiles.headings import columns_argument, similar_headings
 from tpanalytics.profiles.records import read_bytes
 from tpanalytics.schema import require, to_polars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-__all__ = ["Table", "as_numbers", "as_text", "check_unique", "clean_heading", "is_path", "read_table"]
+__all__ = [
+    "Table",
+    "as_numbers",
+    "check_unique",
+    "clean_heading",
+    "is_path",
+    "missing_columns",
+    "missing_of",
+    "new_names",
+    "raise_for_number",
+    "read_table",
+]
 
 _SEPARATORS = ",;\t|"
 #: First bytes of workbooks: XLSX, XLSB and ODS files are ZIP archives, XLS files and encrypted workbooks are OLE files.
@@ -39,22 +52,19 @@ _EXACT = 2**53
 
 @dataclass(frozen=True)
 class Table:
-    """A table and where it came from.
+    """A table and where it came from."""
 
-    Attributes
-    ----------
-    frame
-        The rows that are not blank, in their original order. Columns from files are text.
-    name
-        The file name, or a description such as "the jobs table".
-    headings
-        The column names before renaming.
-    """
-
+    #: The rows that are not blank, in their original order. Columns from files are text.
     frame: pl.DataFrame
+    #: The file name, or a description such as "the jobs table".
     name: str
+    #: Headings of the source.
     headings: tuple[str, ...]
     _places: Callable[[Sequence[int]], str]
+    #: Headings of renamed columns by their new name.
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    #: Call to show in errors about columns, such as "from_frames(tasks, {columns})".
+    call: str | None = None
 
     def places(self, *rows: int) -> str:
         """Return where rows of `frame` are in the source, such as "line 4" or "lines 2, 4"."""
@@ -62,7 +72,12 @@ class Table:
 
     def error(self, row: int, text: str) -> SchemaError:
         """Return an error for a row of `frame`."""
-        return SchemaError(f"{self.name}, {self.places(row)}: {text}")
+        place = self.places(row)
+        return SchemaError(f"{self.name}{place and f', {place}'}: {text}")
+
+    def with_column(self, column: pl.Series) -> Table:
+        """Replace a column."""
+        return replace(self, frame=self.frame.with_columns(column))
 
 
 def is_path(source: Any) -> bool:
@@ -73,11 +88,12 @@ def is_path(source: Any) -> bool:
 def read_table(
     source: Any,
     name: str,
-    required: Iterable[str] = (),
+    required: Iterable[str | tuple[str, ...]] = (),
     optional: Iterable[str] = (),
     *,
     numbers: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
+    call: str | None = None,
     sheet: str | int | None = None,
 ) -> Table:
     """Read and check a table.
@@ -89,26 +105,61 @@ def read_table(
     name
         Name of the argument, for messages.
     required, optional
-        Columns to return as text. Other columns are returned as they are, from files as text.
+        Columns to return as text. Of a tuple, one column is required. Other columns are returned as they are, or as
+        text from files.
     numbers
         Optional columns with numbers of 0 or more, and their dtypes: Float64, or Int64 for whole numbers.
     columns
         New names of columns. Names that the table doesn't have are ignored.
+    call
+        Call to show if a column is missing, such as "from_frames(tasks, {columns})". If None, columns can't be renamed.
     sheet
         Name or number (from 1) of a workbook's sheet. If None, the first one.
     """
     required, numbers = list(required), numbers or {}
+    texts = dict.fromkeys(
+        [*chain.from_iterable((one,) if isinstance(one, str) else one for one in required), *optional]
+    )
     table = _read_file(source, sheet) if is_path(source) else _read_frame(source, name)
-    if columns:
-        table = _renamed(table, columns)
-    require(table.frame, *required, name=table.name)
-    for column in [*required, *optional]:
+    table = replace(_renamed(table, columns) if columns else table, call=call)
+    missing = missing_of(required, table.frame.columns)
+    if missing and call is not None:
+        raise missing_columns(table.name, table.headings, missing, [*texts, *numbers], table.renamed, call)
+    require(table.frame, *missing, name=table.name)
+    for column in texts:
         if column in table.frame.columns and column not in numbers:
-            table = _replace(table, table.frame.with_columns(as_text(table, column)))
+            table = table.with_column(as_text(table, column))
     for column, dtype in numbers.items():
         if column in table.frame.columns:
-            table = _replace(table, table.frame.with_columns(as_numbers(table, column, dtype)))
+            table = table.with_column(as_numbers(table, column, dtype))
     return table
+
+
+def missing_of(required: Iterable[str | tuple[str, ...]], present: Iterable[str]) -> list[str]:
+    """Return the required columns that are missing. Of a tuple, one column is required."""
+    names = [(one,) if isinstance(one, str) else one for one in required]
+    return [one[0] for one in names if not set(one) & set(present)]
+
+
+def missing_columns(
+    name: str,
+    headings: Collection[str],
+    missing: Sequence[str],
+    known: Collection[str],
+    renamed: Mapping[str, str],
+    call: str,
+) -> SchemaError:
+    """Return an error that shows a call with `columns` that would work. `renamed` maps new names to headings."""
+    free = [heading for heading in headings if heading not in renamed.values() and heading not in known]
+    absent = [column for column in known if column not in renamed and column not in headings]
+    found = similar_headings([*missing, *absent], free)
+    unknown = [("...", column) for column in missing if column not in found.values()]
+    stated = [(heading, column) for column, heading in renamed.items()]
+    has = f"only {listed(map(repr, headings))}" if headings else "or any other"
+    return SchemaError(
+        f"{name} has no column{'s' if missing[1:] else ''} {listed(map(repr, missing))}, {has}. "
+        f"State which they are, like {call.format(columns=columns_argument([*stated, *found.items(), *unknown]))}."
+    )
 
 
 def check_unique(table: Table, key: str) -> None:
@@ -167,12 +218,7 @@ def as_numbers(table: Table, column: str, dtype: Any) -> pl.Series:
         values = numbers
     invalid = ((numbers.is_null() & values.is_not_null()) | (numbers < 0) | ~numbers.is_finite()).arg_true()
     if invalid.len():
-        row = int(invalid[0])
-        raise table.error(
-            row,
-            f"`{column}`{_of_job(table, row)} must be a number, 0 or more, not {_shown(values[row])} "
-            f"({plural(invalid.len(), 'invalid row')}). {_number_hint(values[row])}",
-        )
+        raise_for_number(table, column, invalid.to_list())
     if not dtype.is_integer():
         return numbers
     fractions = (numbers != numbers.floor()).arg_true()
@@ -180,7 +226,7 @@ def as_numbers(table: Table, column: str, dtype: Any) -> pl.Series:
         row = int(fractions[0])
         hint = "leave the cell empty if the value is unknown"
         if column == "headcount":
-            hint = f"rename the column if it counts full-time equivalents: {_renaming(table, column)}"
+            hint = f"name the column 'fte' if it counts full-time equivalents{_renaming(table, column)}"
         raise table.error(
             row,
             f"`{column}`{_of_job(table, row)} must be a whole number, not {_shown(values[row])} "
@@ -189,26 +235,45 @@ def as_numbers(table: Table, column: str, dtype: Any) -> pl.Series:
     return numbers.cast(dtype)
 
 
+def raise_for_number(table: Table, column: str, rows: Sequence[int]) -> NoReturn:
+    """Raise an error for rows in which the column is not a number of 0 or more."""
+    value = table.frame.get_column(column)[rows[0]]
+    raise table.error(
+        rows[0],
+        f"`{column}`{_of_job(table, rows[0])} must be a number, 0 or more, not {_shown(value)} "
+        f"({plural(len(rows), 'invalid row')}). {_number_hint(value)}",
+    )
+
+
 def clean_heading(heading: Any) -> str:
     """Strip a heading, and replace line breaks and repeated spaces in it."""
     return " ".join(str(heading).strip("\ufeff").split())
 
 
-def _renamed(table: Table, columns: Mapping[str, str]) -> Table:
+def new_names(headings: Sequence[str], columns: Mapping[str, str], name: str) -> list[str]:
+    """Return the column names after renaming. Raise a `SchemaError` if two are the same."""
     new = {clean_heading(theirs): ours for theirs, ours in columns.items()}
-    names = [new.get(heading, heading) for heading in table.headings]
-    for name in names:
-        if names.count(name) > 1:
-            same = listed(repr(heading) for heading in table.headings if new.get(heading, heading) == name)
+    names = [new.get(heading, heading) for heading in headings]
+    for one in names:
+        if names.count(one) > 1:
+            same = listed(repr(heading) for heading in headings if new.get(heading, heading) == one)
             raise SchemaError(
-                f"{table.name}: {same} would have the same name, {name!r}. Change `columns`, or remove one of them."
+                f"{name}: {same} would have the same name, {one!r}. Change `columns`, or remove one of them."
             )
-    return _replace(table, table.frame.rename(dict(zip(table.headings, names, strict=True))))
+    return names
+
+
+def _renamed(table: Table, columns: Mapping[str, str]) -> Table:
+    names = new_names(table.headings, columns, table.name)
+    pairs = zip(table.headings, names, strict=True)
+    renamed = {ours: theirs for theirs, ours in pairs if theirs != ours}
+    return replace(table, frame=table.frame.rename({theirs: ours for ours, theirs in renamed.items()}), renamed=renamed)
 
 
 def _renaming(table: Table, column: str) -> str:
-    theirs = table.headings[table.frame.columns.index(column)]
-    return f'{{"{theirs}": "fte"}}'
+    if table.call is None:
+        return ""
+    return f", like {table.call.format(columns=columns_argument([(table.renamed.get(column, column), 'fte')]))}"
 
 
 def _of_job(table: Table, row: int) -> str:
@@ -227,10 +292,6 @@ def _number_hint(value: Any) -> str:
         point = re.sub(r"[. ']", "", value).replace(",", ".")
         return f"Use a decimal point instead of a comma, like {point!r}."
     return "Use a decimal point, and leave the cell empty if the value is unknown."
-
-
-def _replace(table: Table, frame: pl.DataFrame) -> Table:
-    return Table(frame, table.name, table.headings, table._places)
 
 
 def _read_frame(source: Any, name: str) -> Table:
