@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import narwhals as nw
 import polars as pl
 
 from tpanalytics import schema
@@ -131,15 +132,15 @@ def assign_mapping(
     if profiles.people is not None:
         jobs = _without_counts_of(profiles.people, jobs, source)
     assigned, counts = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
-    tasks = (
-        profiles.tasks.lazy()
-        .drop("job_family")
-        .join(assigned.lazy().select("job_id", "job_family"), on="job_id", how="left", maintain_order="left")
-    )
-    others = [name for name in tasks.collect_schema().names() if name not in schema.TASKS]
-    tasks = tasks.select(*schema.TASKS, *others)
-    if isinstance(profiles.tasks, pl.DataFrame):
-        tasks = tasks.collect()
+    tasks = profiles.tasks
+    if isinstance(tasks, (pl.DataFrame, pl.LazyFrame)):
+        families_of_jobs = assigned.lazy().select("job_id", "job_family")
+        tasks = tasks.lazy().drop("job_family", strict=False)
+        tasks = tasks.join(families_of_jobs, on="job_id", how="left", maintain_order="left")
+        tasks = tasks.select(*schema.TASKS, pl.exclude(*schema.TASKS))
+        tasks = tasks.collect() if isinstance(profiles.tasks, pl.DataFrame) else tasks
+    else:  # measures read the families from the jobs
+        tasks = nw.from_native(tasks).drop("job_family", strict=False).to_native()
     return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, **counts})
 
 

@@ -65,8 +65,8 @@ _LISTS: dict[str, Any] = {
 
 
 def from_frames(
-    tasks: Any,
-    jobs: Any = None,
+    tasks: str | Path | Any,
+    jobs: str | Path | Any | None = None,
     *,
     columns: Mapping[str, str] | None = None,
     source: str | None = None,
