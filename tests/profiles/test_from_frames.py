@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import io
 import re
 import sys
 from dataclasses import replace
@@ -73,11 +74,10 @@ FORMS: dict[str, tuple[str, bytes]] = {
     "formulas that keep zeros": ("t.csv", re.sub(r"^(0\d+)", r'="\1"', TABLE, flags=re.MULTILINE).encode()),
     "formulas in quotes": ("t.csv", re.sub(r"^(0\d+)", r'"=""\1"""', TABLE, flags=re.MULTILINE).encode()),
     "untrimmed headings": ("t.csv", TABLE.replace("Hours / week", '" Hours  /\nweek "').encode()),
-    "index of pandas": ("t.csv", pd.read_csv(write("in.csv", TABLE), dtype=str).to_csv().encode()),
+    "index of pandas": ("t.csv", pd.read_csv(io.StringIO(TABLE), dtype=str).to_csv().encode()),
     "trailing separators": ("t.csv", TABLE.replace("\n", ",,\n").encode()),
     "old Mac": ("t.csv", TABLE.replace("\n", "\r").encode()),
 }
-Path("in.csv").unlink()
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -298,7 +298,7 @@ INVALID_FRAMES: dict[str, tuple[Any, list[str]]] = {
     ),
     "text as hours, DuckDB": (duckdb.sql("select 1 job_id, 'a' task, 'x' weekly_hours"), ["job '1'", "'x'"]),
     "list as job": (TASK.with_columns(job_id=["1"]), ["`job_id` must be text"]),
-    "text as list, lazy": (TASK.lazy().with_columns(job_id=pl.lit(None, pl.String)), ["`job_id` is empty (1 row)"]),
+    "empty id, lazy": (TASK.lazy().with_columns(job_id=pl.lit(None, pl.String)), ["`job_id` is empty (1 row)"]),
     "missing file": (pl.scan_csv("nowhere.csv"), ["`tasks` cannot be read by polars"]),
     "two columns of one name": (pd.DataFrame([["1", "a", "b"]], columns=["job_id", "task", "task"]), ["'task'"]),
     "no columns": (pl.DataFrame(), ["no columns 'job_id' and 'task'"]),
