@@ -113,7 +113,7 @@ def test_any_cells_are_read_as_the_csv_module_writes_them(
 
 @given(companies)
 def test_saved_tables_give_the_same_profiles(company: tpa.TaskProfiles) -> None:
-    jobs = company.jobs.rename({"headcount": "fte"})
+    jobs = company.jobs
     tpa.save(company.tasks, "tasks.csv")
     tpa.save(jobs, "jobs.csv")
     read = tpa.from_frames("tasks.csv", "jobs.csv")
@@ -134,7 +134,7 @@ ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_frames_of_all_engines_are_accepted(sample: tpa.TaskProfiles, engine: str) -> None:
-    jobs = sample.jobs.rename({"headcount": "fte"})
+    jobs = sample.jobs
     tasks = sample.tasks.rename({"weekly_hours": "h"}).with_columns(site=pl.lit("A"))
     read = tpa.from_frames(ENGINES[engine](tasks), ENGINES[engine](jobs), columns={"h": "weekly_hours"})
     assert_frame_equal(read.jobs, jobs)
@@ -271,7 +271,7 @@ INVALID_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "fractional headcount": (
         "job_id,task,headcount\n1,a,1.5\n",
-        ["line 2", "whole number, not '1.5'", 'columns={"headcount": "fte"}'],
+        ["line 2", "whole number of people, not '1.5'", 'columns={"headcount": "fte"}'],
     ),
     "flag": ("job_id,task,active\n1,a,maybe\n", ["line 2", "`active`", "true or false"]),
     "hierarchy": ("job_id,task,hierarchy\n1,a,Finance > Sales\n", ["line 2", "`hierarchy`", "list in JSON"]),

@@ -15,7 +15,7 @@ import polars as pl
 from tpanalytics import schema
 from tpanalytics.api.export import ExportRequest, decode, export_pages, list_all
 from tpanalytics.api.http.retry import RETRY_STATUSES
-from tpanalytics.errors import ApiError, ArgumentError, AuthError, ConfigError, SchemaError, warn
+from tpanalytics.errors import ApiError, ArgumentError, AuthError, SchemaError, warn
 from tpanalytics.formatting import plural, unknown_group_message
 from tpanalytics.profiles.tables import Table, check_unique, read_table
 from tpanalytics.schema import TaskProfiles, require, to_polars

@@ -44,10 +44,9 @@ _REQUIRED: list[str | tuple[str, ...]] = ["job_id", ("task", "task_id")]
 _TEXTS = [name for name, dtype in schema.TASKS.items() if dtype == pl.String]
 _NESTED = [name for name, dtype in schema.TASKS.items() if isinstance(dtype, pl.List)]
 _JOB_TEXTS = [name for name, dtype in schema.JOBS.items() if dtype == pl.String]
-_JOB_NUMBERS = {"headcount": pl.Int64(), "fte": pl.Float64(), "contract_hours": pl.Float64()}
-_OPTIONAL_JOBS = {**_JOB_NUMBERS, "active": pl.Boolean()}
+_JOB_NUMBERS = {name: dtype for name, dtype in schema.OPTIONAL_JOBS.items() if dtype.is_numeric()}
 #: Columns of a job, which are constant for its tasks.
-_OF_JOBS = [*_JOB_TEXTS[1:], *_OPTIONAL_JOBS]
+_OF_JOBS = [*_JOB_TEXTS[1:], *schema.OPTIONAL_JOBS]
 _KNOWN = [*schema.TASKS, *_OF_JOBS]
 #: Columns without which most measures return nothing.
 _EXPECTED = ("weekly_hours", "ai_impact_level", "validation_state")
@@ -483,7 +482,7 @@ def _joined(jobs: Table, of_tasks: pl.DataFrame, source: str) -> tuple[pl.DataFr
 
 def _with_documented_columns(jobs: pl.DataFrame) -> pl.DataFrame:
     """Add missing columns, and use the family ids as names if there are none."""
-    dtypes = {**schema.JOBS, **{name: dtype for name, dtype in _OPTIONAL_JOBS.items() if name in jobs.columns}}
+    dtypes = {**schema.JOBS, **{name: dtype for name, dtype in schema.OPTIONAL_JOBS.items() if name in jobs.columns}}
     jobs = jobs.with_columns(
         pl.lit(None, dtype=dtypes[name]).alias(name) for name in dtypes if name not in jobs.columns
     )

@@ -226,13 +226,14 @@ def as_numbers(table: Table, column: str, dtype: Any) -> pl.Series:
     fractions = (numbers != numbers.floor()).arg_true()
     if fractions.len():
         row = int(fractions[0])
-        hint = "leave the cell empty if the value is unknown"
+        of_people, hint = "", "Correct it, or leave the cell empty if the value is unknown"
         if column == "headcount":
-            hint = f"name the column 'fte' if it counts full-time equivalents{_renaming(table, column)}"
+            of_people = " of people"
+            hint = f"If the column counts full-time equivalents, rename it to `fte`{_renaming(table, column)}"
         raise table.error(
             row,
-            f"`{column}`{_of_job(table, row)} must be a whole number, not {_shown(values[row])} "
-            f"({plural(fractions.len(), 'invalid row')}). Correct it, or {hint}.",
+            f"`{column}`{_of_job(table, row)} must be a whole number{of_people}, not {_shown(values[row])} "
+            f"({plural(fractions.len(), 'invalid row')}). {hint}.",
         )
     return numbers.cast(dtype)
 
