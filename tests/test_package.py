@@ -53,6 +53,7 @@ ONLY_IN = {
     "voila": {"cli/voila_server.py"},
     "jinja2": {"explorers", "share/report"},
     "xlsxwriter": {"share"},
+    "fastexcel": {"profiles/tables.py"},
     "nbclient": {"share/run_notebook.py"},
     "nbconvert": {"share/run_notebook.py"},
     "nbformat": {"share/run_notebook.py"},

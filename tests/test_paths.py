@@ -58,6 +58,7 @@ CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
     "check_share": ({"table.csv": "a\n1\n"}, lambda: tpa.check_share("~/table.csv")),
     "clean_notebook": ({"n.ipynb": json.dumps(NOTEBOOK)}, lambda: tpa.clean_notebook("~/n.ipynb", "~/clean.ipynb")),
     "explore": ({}, lambda: _save_explorer("~/hours.csv")),
+    "from_frames": ({"*.csv": "job_id,task\n1,Plan\n"}, lambda: tpa.from_frames("~/*.csv")),
     "list_snapshots": ({}, lambda: tpa.list_snapshots("~")),
     "load_task_profiles": ({}, lambda: _load("~/loaded")),
     "load_taxonomy": ({}, lambda: _load_taxonomy("~/taxonomy.jsonl")),

@@ -71,6 +71,7 @@ from .profiles.employees import (
     load_job as load_job,
 )
 from .profiles.families import assign_families as assign_families
+from .profiles.from_frames import from_frames as from_frames
 from .profiles.headcount import load_headcount as load_headcount
 from .profiles.load import load_task_profiles as load_task_profiles
 from .profiles.people import assign_people as assign_people

@@ -137,12 +137,40 @@ def to_polars(native: Any) -> pl.DataFrame:
         raise SchemaError(
             f"{type(native).__name__} is not a data frame. Pass a Polars, pandas or DuckDB frame."
         ) from None
+    except nw.exceptions.DuplicateError as error:
+        name = str(error).partition("'")[2].partition("'")[0]
+        raise SchemaError(
+            f"the column {name!r} is in the frame more than once. Rename or remove all but one."
+        ) from None
     if frame.implementation.is_duckdb():
         return pl.DataFrame(frame.to_native())
     columns = frame.collect().to_dict(as_series=False)
-    # pandas uses NaN for null, even in text columns.
-    cleaned = {name: [None if v != v else v for v in column] for name, column in columns.items()}
-    return pl.DataFrame(cleaned, infer_schema_length=None)
+    return pl.DataFrame([_series(str(name), values) for name, values in columns.items()])
+
+
+def _series(name: str, values: list[Any]) -> pl.Series:
+    """Return a column of any engine. Mixed values become text, and NaN, which pandas uses for missing values, null."""
+    try:
+        return pl.Series(name, [None if v != v else v for v in values])
+    except (TypeError, ValueError, OverflowError):  # pandas.NA, arrays, or values of different types
+        plain = [_plain(value) for value in values]
+    if any(isinstance(value, str) for value in plain):  # don't write 11 as 11.0
+        plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in plain]
+    return pl.Series(name, plain, strict=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without types of numpy and pandas."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if hasattr(value, "tolist") and getattr(value, "ndim", 0):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    try:
+        return None if value != value else value
+    except TypeError:  # pandas.NA
+        return None
 
 
 def require(frame: Any, *columns: str, name: str = "frame") -> None:
@@ -220,6 +248,10 @@ def _source_note(manifest: Mapping[str, Any], kind: str | None) -> str:
             return f"; sample data for a fictional company, as of {state}"
         case "file":
             return " from a file; unknown whether the export was complete"
+        case "frames":
+            source = manifest["source"]
+            when = f", as of {source['as_of']}" if source.get("as_of") else ""
+            return f" from {source.get('name') or 'a data frame'}{when}; unknown whether the data is complete"
         case "job":
             return ", loaded individually"
         case "employees":

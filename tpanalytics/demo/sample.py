@@ -80,7 +80,7 @@ def write_sample(folder: str | Path) -> None:
 
 def catalogue_of(records: str | Path, jobs: str | Path | None = None, families: str | Path | None = None) -> Catalogue:
     """Read records and mapping files for the demo server."""
-    tables = [[] if path is None else read_mapping(path, "mapping")[0].to_dicts() for path in (jobs, families)]
+    tables = [[] if path is None else read_mapping(path, "mapping").frame.to_dicts() for path in (jobs, families)]
     decoded: list[dict[str, Any]] = []
     for number, raw in enumerate(raw_records(Path(records)), start=1):
         # Raise a RecordError if the record is invalid.

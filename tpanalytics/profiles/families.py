@@ -6,22 +6,23 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import narwhals as nw
 import polars as pl
 
 from tpanalytics import schema
-from tpanalytics._paths import local_path
 from tpanalytics.api.export import ExportRequest, decode, export_pages, list_all
 from tpanalytics.api.http.retry import RETRY_STATUSES
-from tpanalytics.errors import ApiError, ArgumentError, AuthError, ConfigError, SchemaError, warn
+from tpanalytics.errors import ApiError, ArgumentError, AuthError, SchemaError, warn
 from tpanalytics.formatting import plural, unknown_group_message
+from tpanalytics.profiles.tables import Table, check_unique, read_table
 from tpanalytics.schema import TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from tpanalytics.api.session import Client
 
@@ -54,12 +55,12 @@ def assign_families(
     profiles
         Task profiles returned by `load_task_profiles`, `read_records` or `read_profiles`.
     jobs
-        A CSV file or data frame with one row per job. Required columns: ``job_id`` and ``job_family_id``. Optional
-        columns: ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount`` (people, whole numbers),
-        ``fte`` (full-time equivalents) and ``contract_hours`` (hours per week).
+        A CSV or XLSX file or a data frame of any engine, with one row per job. Required columns: ``job_id`` and
+        ``job_family_id``. Optional columns: ``job_name``, ``job_inactive`` (``1`` for inactive jobs), ``headcount``
+        (people, whole numbers), ``fte`` (full-time equivalents) and ``contract_hours`` (hours per week).
     families
-        A CSV file or data frame with one row per family. Required columns: ``job_family_id`` and ``job_family_name``.
-        Optional column: ``job_family_group_name``. If None, the family ids are used as names.
+        A CSV or XLSX file or a data frame with one row per family. Required columns: ``job_family_id`` and
+        ``job_family_name``. Optional column: ``job_family_group_name``. If None, the family ids are used as names.
 
     Returns
     -------
@@ -102,13 +103,15 @@ def read_mappings(
     jobs: str | Path | Any, families: str | Path | Any | None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None, str]:
     """Read and validate both mapping tables. Also returns the first table's name."""
-    job_table, job_source = read_mapping(jobs, "jobs")
-    family_table, family_source = (None, "") if families is None else read_mapping(families, "families")
-    _check_unique(job_table, "job_id", job_source, "job_id", "job_family_id")
+    job_table = read_mapping(jobs, "jobs")
+    require(job_table.frame, "job_id", "job_family_id", name=job_table.name)
+    check_unique(job_table, "job_id")
+    family_table = None if families is None else read_mapping(families, "families")
     if family_table is not None:
-        _check_unique(family_table, "job_family_id", family_source, "job_family_id", "job_family_name")
-        known = family_table.get_column("job_family_id")
-        unknown = job_table.filter(
+        require(family_table.frame, "job_family_id", "job_family_name", name=family_table.name)
+        check_unique(family_table, "job_family_id")
+        known = family_table.frame.get_column("job_family_id")
+        unknown = job_table.frame.filter(
             pl.col("job_family_id").is_not_null() & ~pl.col("job_family_id").is_in(known.implode())
         )
         if unknown.height:
@@ -116,10 +119,10 @@ def read_mappings(
             listed = ", ".join(f"{family!r} ({plural(n, 'job')})" for family, n in counts[:5])
             more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
             raise SchemaError(
-                f"{job_source} contains families that are missing from {family_source}: {listed}{more}. "
-                f"Add them to {family_source}, or leave `job_family_id` empty."
+                f"{job_table.name} contains families that are missing from {family_table.name}: {listed}{more}. "
+                f"Add them to {family_table.name}, or leave `job_family_id` empty."
             )
-    return job_table, family_table, job_source
+    return job_table.frame, None if family_table is None else family_table.frame, job_table.name
 
 
 def assign_mapping(
@@ -129,15 +132,15 @@ def assign_mapping(
     if profiles.people is not None:
         jobs = _without_counts_of(profiles.people, jobs, source)
     assigned, counts = assign_jobs(to_polars(profiles.jobs), jobs, families, source=source)
-    tasks = (
-        profiles.tasks.lazy()
-        .drop("job_family")
-        .join(assigned.lazy().select("job_id", "job_family"), on="job_id", how="left", maintain_order="left")
-    )
-    others = [name for name in tasks.collect_schema().names() if name not in schema.TASKS]
-    tasks = tasks.select(*schema.TASKS, *others)
-    if isinstance(profiles.tasks, pl.DataFrame):
-        tasks = tasks.collect()
+    tasks = profiles.tasks
+    if isinstance(tasks, (pl.DataFrame, pl.LazyFrame)):
+        families_of_jobs = assigned.lazy().select("job_id", "job_family")
+        tasks = tasks.lazy().drop("job_family", strict=False)
+        tasks = tasks.join(families_of_jobs, on="job_id", how="left", maintain_order="left")
+        tasks = tasks.select(*schema.TASKS, pl.exclude(*schema.TASKS))
+        tasks = tasks.collect() if isinstance(profiles.tasks, pl.DataFrame) else tasks
+    else:  # measures read the families from the jobs
+        tasks = nw.from_native(tasks).drop("job_family", strict=False).to_native()
     return replace(profiles, jobs=assigned, tasks=tasks, manifest={**profiles.manifest, **counts})
 
 
@@ -156,7 +159,7 @@ def assign_jobs(
     before: pl.DataFrame, jobs: pl.DataFrame, families: pl.DataFrame | None, *, source: str
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Join validated mapping tables to the jobs. Also returns counts to store in the manifest."""
-    mapping = jobs.with_columns(_text(jobs, "job_family_id"))
+    mapping = jobs
     if families is not None:
         group = _optional(families, "job_family_group_name").alias("job_family_group")
         names = with_family_names(families).select("job_family_id", "job_family", group)
@@ -171,9 +174,7 @@ def assign_jobs(
     }
     for name in ("headcount", "fte", "contract_hours"):
         if name in jobs.columns:
-            columns[name] = _number(jobs, name, source)
-    if "headcount" in columns:
-        check_people(jobs.select("job_id", columns["headcount"]), source)
+            columns[name] = pl.col(name)
     if "job_inactive" in jobs.columns:
         flag = pl.col("job_inactive").cast(pl.String).str.strip_chars().str.to_lowercase()
         columns["active"] = ~flag.is_in(["1", "1.0", "true"]).fill_null(
@@ -386,80 +387,12 @@ def jobs_listed(client: Client) -> int | None:
     return listed.count
 
 
-def read_mapping(table: str | Path | Any, what: str) -> tuple[pl.DataFrame, str]:
-    """Read a mapping table. All columns are read as strings, so that ids keep leading zeros."""
-    if not isinstance(table, (str, Path)):
-        try:
-            frame = to_polars(table)
-        except SchemaError:
-            raise SchemaError(f"`{what}` must be a path or a data frame, not {type(table).__name__}.") from None
-        text_columns = ("job_id", "job_name", "job_family_id", "job_family_name", "job_family_group_name")
-        present = [name for name in text_columns if name in frame.columns]
-        return frame.with_columns(_text(frame, name) for name in present), f"the {what} table"
-    path = local_path(table)
-    try:
-        with path.open("rb") as file:
-            header = file.readline().decode("utf-8-sig", "replace")
-        separator = max(",;\t", key=header.count)
-        frame = pl.read_csv(path, infer_schema=False, separator=separator, glob=False)
-    except OSError as error:
-        raise ConfigError(f"{path.name} cannot be read: {error.strerror}.") from None
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise SchemaError(
-            f"{path.name} is not a valid CSV file: {reason}. In a spreadsheet program, save it as 'CSV UTF-8'."
-        ) from None
-    return frame.with_columns(_text(frame, name) for name in frame.columns), path.name
-
-
-def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """Strip whitespace from a column, converting empty strings to null and floats to whole numbers."""
-    number = pl.col(name).cast(pl.Int64) if frame.schema[name].is_float() else pl.col(name)
-    text = number.cast(pl.String).str.strip_chars()
-    return pl.when(text != "").then(text).alias(name)
-
-
-def _check_unique(table: pl.DataFrame, key: str, source: str, *columns: str) -> None:
-    require(table, *columns, name=source)
-    empty = table.get_column(key).null_count()
-    if empty:
-        raise SchemaError(f"{source}: `{key}` is empty in {plural(empty, 'row')}. Fill it in, or remove the rows.")
-    repeated = table.filter(pl.col(key).is_duplicated()).get_column(key).unique(maintain_order=True).to_list()
-    if repeated:
-        lines = [i + 2 for i, value in enumerate(table.get_column(key)) if value == repeated[0]][:3]
-        others = f" ({plural(len(repeated) - 1, 'more repeated id')})" if len(repeated) > 1 else ""
-        raise SchemaError(
-            f"{source}: `{key}` must be unique, but {repeated[0]!r} is in lines {', '.join(map(str, lines))}{others}. "
-            "Remove the duplicate rows."
-        )
+def read_mapping(table: str | Path | Any, what: str) -> Table:
+    """Read a mapping table. Ids and names are text, so that ids keep leading zeros."""
+    columns = ("job_id", "job_name", "job_family_id", "job_family_name", "job_family_group_name")
+    numbers = {"headcount": pl.Int64, "fte": pl.Float64, "contract_hours": pl.Float64}
+    return read_table(table, what, optional=columns, numbers=numbers)
 
 
 def _optional(table: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String) if name in table.columns else pl.lit(None, dtype=pl.String)
-
-
-def check_people(table: pl.DataFrame, source: str) -> None:
-    """Raise an error if the headcount has fractions, because it probably counts full-time equivalents."""
-    fractional = table.filter(pl.col("headcount") != pl.col("headcount").floor())
-    if fractional.height:
-        job, value = fractional.select("job_id", "headcount").row(0)
-        remedy = "rename it to `fte` in the file" if "." in source else "pass table.rename({'headcount': 'fte'})"
-        raise SchemaError(
-            f"{source}: `headcount` of job {job!r} must be a whole number of people, not {value} "
-            f"({plural(fractional.height, 'invalid row')}). If the column counts full-time equivalents, {remedy}."
-        )
-
-
-def _number(table: pl.DataFrame, name: str, source: str) -> pl.Expr:
-    numbers = table.get_column(name).cast(pl.Float64, strict=False)
-    invalid = table.filter(
-        (numbers.is_null() & table.get_column(name).is_not_null()) | (numbers < 0) | ~numbers.is_finite()
-    )
-    if invalid.height:
-        job, value = invalid.select("job_id", name).row(0)
-        raise SchemaError(
-            f"{source}: `{name}` of job {job!r} must be a number, 0 or more, not {value!r} "
-            f"({plural(invalid.height, 'invalid row')}). "
-            "Use a decimal point, and leave the cell empty if the value is unknown."
-        )
-    return pl.lit(numbers).alias(name)

@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import narwhals as nw
@@ -14,11 +13,12 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
 from tpanalytics.formatting import plural
-from tpanalytics.profiles.families import read_mapping
+from tpanalytics.profiles.tables import is_path, read_table
 from tpanalytics.schema import TaskProfiles, to_polars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 __all__ = ["assign_people"]
 
@@ -130,6 +130,8 @@ class _Roster(NamedTuple):
     frame: pl.DataFrame
     source: str
     person: str | None
+    #: Describes where rows of the frame are in the source.
+    places: Callable[..., str]
     #: Whether each row states a headcount, instead of describing one person.
     counted: bool
 
@@ -172,9 +174,10 @@ def _squeezed(name: str) -> str:
 
 def _read(roster: str | Path | Any, attributes: Sequence[str], columns: Mapping[str, str] | None) -> _Roster:
     """Read the columns that are needed. Nothing else of the roster is kept."""
-    source = "the roster table"
-    if isinstance(roster, (str, Path)):
-        roster, source = read_mapping(roster, "roster")
+    source, places = "the roster table", _rows
+    if is_path(roster):
+        table_of_file = read_table(roster, "roster")
+        roster, source, places = table_of_file.frame, table_of_file.name, table_of_file.places
     try:
         frame = nw.from_native(roster)
         present = frame.collect_schema().names()
@@ -194,7 +197,11 @@ def _read(roster: str | Path | Any, attributes: Sequence[str], columns: Mapping[
     table = to_polars(selected.to_native())
     if nested := [name for name, dtype in table.schema.items() if dtype.is_nested()]:
         raise SchemaError(f"{source}: `{nested[0]}` must contain text or numbers, not {table.schema[nested[0]]}.")
-    return _Roster(table, source, person, counted="headcount" in names)
+    return _Roster(table, source, person, places, counted="headcount" in names)
+
+
+def _rows(*rows: int) -> str:
+    return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows))} (from 0)"
 
 
 def _check_present(present: Sequence[str], required: Iterable[str], source: str, call: str) -> None:
@@ -217,11 +224,11 @@ def _check_persons(table: _Roster) -> None:
     repeated = ids.is_duplicated() & ids.is_not_null()
     if repeated.any():
         first = ids.filter(repeated)[0]
-        lines = [i + 2 for i in (ids == first).arg_true().to_list()[:3]]
+        where = table.places(*(ids == first).arg_true().head(3))
         more = ids.filter(repeated).n_unique() - 1
         others = f" ({plural(more, 'more repeated id')})" if more else ""
         raise SchemaError(
-            f"{table.source}: `{table.person}` must be unique, but lines {', '.join(map(str, lines))} have the same "
+            f"{table.source}: `{table.person}` must be unique, but {where} have the same "
             f"id{others}. Keep one row per person, or pass a table of counts with `headcount`."
         )
 
@@ -272,9 +279,9 @@ def _number(table: _Roster, name: str) -> pl.Series:
 
 
 def _invalid(table: _Roster, name: str, rows: pl.Series, expected: str, remedy: str) -> SchemaError:
-    line = rows.fill_null(value=False).arg_true()[0]
+    row = int(rows.fill_null(value=False).arg_true()[0])
     return SchemaError(
-        f"{table.source}: `{name}` in line {line + 2} must be {expected}, not {table.frame.item(line, name)!r} "
+        f"{table.source}: `{name}` in {table.places(row)} must be {expected}, not {table.frame.item(row, name)!r} "
         f"({plural(rows.sum(), 'invalid row')}). {remedy}."
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tpanalytics.api.wire import ResponseFormat
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["check_on_bad_record", "profiles_of", "raw_records", "read_records"]
+__all__ = ["check_on_bad_record", "profiles_of", "raw_records", "read_bytes", "read_records"]
 
 
 def read_records(
@@ -93,20 +93,24 @@ def profiles_of(
 
 def raw_records(path: Path) -> list[msgspec.Raw]:
     """Return the undecoded records in a file."""
-    if path.is_dir():
-        raise ConfigError(f"{path.name} is a folder. Use read_profiles for a snapshot.")
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    raw = raw.removeprefix(codecs.BOM_UTF8).strip()
+    raw = read_bytes(path).removeprefix(codecs.BOM_UTF8).strip()
     if raw and raw[:1] not in {b"{", b"["}:
         raise ConfigError(
             f"{path.name} does not contain JSON records, which start with {{ or [. Pass CSV files with jobs or "
             "families to assign_families, or use the options --jobs and --family-names."
         )
     return _split(raw, path.name)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the contents of a file, decompressed if it is compressed with gzip."""
+    if path.is_dir():
+        raise ConfigError(f"{path.name} is a folder. Use read_profiles for a snapshot.")
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a name with a null character
+        raise ConfigError(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def check_on_bad_record(value: str) -> None:

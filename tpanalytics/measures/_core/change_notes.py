@@ -122,9 +122,10 @@ def _hours(span: timedelta) -> str:
 
 def _times(manifest: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
     source = manifest.get("source") or {}
-    if source.get("kind") == "sample":
-        state = _time(f"{source.get('state')}-01T00:00:00+00:00")
-        return state, state
+    stated = source.get("state") if source.get("kind") == "sample" else source.get("as_of")
+    if stated is not None:
+        time = _time(f"{stated if len(str(stated)) > len('2026-11') else f'{stated}-01'}T00:00:00+00:00")
+        return time, time
     return _time(manifest.get("started")), _time(manifest.get("finished"))
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["open_snapshot", "read_profiles", "replace_jobs", "write_profiles"]
 
+#: Columns that frames of some engines can't have, or that measures read from the jobs.
+_OPTIONAL_TASKS = ("job_family", "source_data", "linked_skills", "hierarchy")
+
 
 def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     """Write task profiles to a snapshot folder.
@@ -42,7 +45,8 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     Parameters
     ----------
     profiles
-        Task profiles with eager or lazy Polars frames.
+        Task profiles with frames of any engine. Lists of sources and skills, taxonomy paths and the job family are
+        optional in ``tasks``.
     folder
         A new or empty folder, or one that contains a snapshot.
 
@@ -57,7 +61,7 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
         If the folder contains other files, can't be written to, or is in use by another process. An existing snapshot
         is not changed.
     SchemaError
-        If a table is missing a column.
+        If a table is missing a column, or a column can't be converted to its documented dtype without loss.
 
     Examples
     --------
@@ -70,21 +74,53 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
         raise SchemaError(f"`profiles` must be TaskProfiles, not {type(profiles).__name__}.")
     folder = local_path(folder)
     require(profiles.jobs, *JOBS, name="jobs")
-    require(profiles.tasks, *TASKS, name="tasks")
+    require(profiles.tasks, *(name for name in TASKS if name not in _OPTIONAL_TASKS), name="tasks")
     if profiles.people is not None:
         require(profiles.people, *PEOPLE, name="people")
     with locked(folder):
         if (folder / MANIFEST).exists():
             read_manifest(folder)  # don't replace snapshots that are unreadable or from a later version
         tables = {
-            "jobs": lambda: to_polars(profiles.jobs),
-            "tasks": lambda: to_polars(profiles.tasks),
+            "jobs": lambda: _with_dtypes(to_polars(profiles.jobs), JOBS, "jobs"),
+            "tasks": lambda: _with_dtypes(_tasks_of(profiles), TASKS, "tasks"),
             "rejects": lambda: profiles.rejects,
             **({} if profiles.people is None else {"people": lambda: to_polars(profiles.people)}),
         }
         _replace(folder, profiles.manifest, {}, tables)
         (folder / STATE).unlink(missing_ok=True)  # otherwise, resuming the export would overwrite the new snapshot
     return folder
+
+
+def _tasks_of(profiles: TaskProfiles) -> pl.DataFrame:
+    """Return the tasks with all documented columns. Frames of some engines have no lists."""
+    tasks = to_polars(profiles.tasks)
+    missing = [name for name in _OPTIONAL_TASKS if name not in tasks.columns]
+    if not missing:
+        return tasks
+    tasks = tasks.with_columns(pl.lit(None, dtype=TASKS[name]).alias(name) for name in missing)
+    if "job_family" in missing:
+        jobs = to_polars(profiles.jobs).select(pl.col("job_id", "job_family").cast(pl.String))
+        tasks = tasks.with_columns(pl.col("job_id").cast(pl.String)).drop("job_family")
+        tasks = tasks.join(jobs, on="job_id", how="left", maintain_order="left")
+    return tasks.select(*TASKS, pl.exclude(*TASKS))
+
+
+def _with_dtypes(frame: pl.DataFrame, dtypes: Mapping[str, Any], name: str) -> pl.DataFrame:
+    """Cast documented columns that have another dtype, as in frames of other engines."""
+    different = [column for column, dtype in dtypes.items() if frame.schema[column] != dtype]
+    for column in different:
+        values = frame.get_column(column)
+        try:
+            cast = values.cast(dtypes[column])
+            lossless = not values.dtype.is_numeric() or not dtypes[column].is_numeric() or (cast == values).all()
+        except pl.exceptions.PolarsError:
+            lossless = False
+        if not lossless or (column.endswith("_id") and values.dtype.is_float()):
+            raise SchemaError(
+                f"`{column}` of `{name}` must be {dtypes[column]}, not {values.dtype}. Convert it, or use from_frames."
+            )
+        frame = frame.with_columns(cast)
+    return frame
 
 
 def replace_jobs(profiles: TaskProfiles, folder: Path) -> TaskProfiles:
