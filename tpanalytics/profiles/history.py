@@ -159,7 +159,7 @@ def _read_snapshot(folder: Path) -> _Snapshot:
         finished.date(),
         min(started, finished),
         finished,
-        _schema_version(folder),
+        version,
         manifest,
     )
 
