@@ -65,8 +65,18 @@ def test_a_list_of_paths_and_the_states_of_the_sample() -> None:
 
 
 def test_people_of_each_snapshot_are_kept_and_headcounts_stand_in_where_there_are_none() -> None:
-    snapshot = tpa.read_history([write_export(SMALL, "may"), write_export(SMALL, "june", "acme", *JUNE)])
-    assert snapshot.people is None
+    paths = [write_export(SMALL, "may"), write_export(SMALL, "june", "acme", *JUNE)]
+    assert tpa.read_history(paths).people is None
+    people = pl.DataFrame({"job_id": ["j000"], "country": ["BE"], "headcount": [7], "fte": [6.5]})
+    counted = replace(SMALL, jobs=SMALL.jobs.with_columns(headcount=pl.lit(3, pl.Int64)))
+    paths = [write_export(counted, "may"), write_export(replace(SMALL, people=people), "june", "acme", *JUNE)]
+    table = tpa.read_history(paths).people.collect()
+    assert table.select("as_of", "job_id", "country", "headcount").sort("as_of", "job_id").rows() == [
+        (date(2026, 5, 1), "j000", None, 3),
+        (date(2026, 5, 1), "j001", None, 3),
+        (date(2026, 6, 1), "j000", "BE", 7),
+    ]
+    assert tpa.read_history(paths).at("2026-06-01").people.collect().equals(people)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +171,18 @@ def test_columns_that_contradict_each_other_are_refused() -> None:
     write_export(with_column(tenant=pl.lit("me")), "data/b", "acme", *JUNE)
     with pytest.raises(tpa.SchemaError, match=r"`tenant` is a column of `jobs` in data/b, but a history adds a column"):
         tpa.read_history("data")
+
+
+def test_default_states_must_agree() -> None:
+    write_export(SMALL, "data/a")
+    write_export(SMALL, "data/b", "acme", *JUNE)
+    for name in ("a", "b"):
+        stored = tpa.read_profiles(f"data/{name}")
+        if name == "b":
+            with pytest.raises(tpa.SnapshotError, match=r"validation states by default \(\['validated'\] and None\)"):
+                tpa.read_history("data")
+        tpa.write_profiles(stored.filter(states=["validated"]), f"data/{name}")
+    assert tpa.read_history("data").manifest["states"] == ["validated"]
 
 
 def test_one_snapshot_of_a_history() -> None:

@@ -100,7 +100,7 @@ def read_history(source: str | Path | Sequence[str | Path]) -> History:
     return History(
         jobs=_concat("jobs", [(one, profiles.jobs) for one, profiles in opened]),
         tasks=_concat("tasks", [(one, profiles.tasks) for one, profiles in opened]),
-        manifest={"source": {"kind": "history"}, "snapshots": entries},
+        manifest={"source": {"kind": "history"}, "snapshots": entries, **_default_states(snapshots)},
         rejects=_concat("rejects", [(one, profiles.rejects.lazy()) for one, profiles in opened]).collect(),
         people=_concat_people(opened),
     )
@@ -203,6 +203,18 @@ def _check_times(snapshots: Sequence[_Snapshot]) -> None:
                 f"{both}, and their exports overlap in time ({second.started:%Y-%m-%d %H:%M} is before "
                 f"{first.finished:%Y-%m-%d %H:%M}). Pass a list of paths with only one of them."
             )
+
+
+def _default_states(snapshots: Sequence[_Snapshot]) -> dict[str, list[str]]:
+    """Return the validation states that measures count by default, if the snapshots set any."""
+    first, states = snapshots[0], snapshots[0].manifest.get("states")
+    other = next((one for one in snapshots if one.manifest.get("states") != states), None)
+    if other is not None:
+        raise SnapshotError(
+            f"{first.folder} and {other.folder} count other validation states by default ({states} and "
+            f"{other.manifest.get('states')}). Write one of them again with profiles.filter(states=...)."
+        )
+    return {} if states is None else {"states": states}
 
 
 def _concat(name: str, frames: Sequence[tuple[_Snapshot, pl.LazyFrame]]) -> pl.LazyFrame:
