@@ -121,7 +121,7 @@ def test_comparisons_take_single_snapshots(call: Any) -> None:
 
 def test_people_count_in_their_own_snapshot() -> None:
     profiles = profiles_of([job(task("H1", 10.0)), job(task("H2", 10.0))])
-    profiles = replace(profiles, jobs=profiles.jobs.drop("headcount"))
+    profiles = replace(profiles, jobs=profiles.jobs.drop("headcount", "fte", strict=False))
 
     def staffed(*people: tuple[str, str, int]) -> tpa.TaskProfiles:
         schema = {"job_id": pl.String, "country": pl.String, "headcount": pl.Int64}
@@ -167,10 +167,12 @@ def test_wrong_keys_are_reported_with_plain_job_ids() -> None:
         tpa.exposure(replace(history, tasks=later), by=by)
     with pytest.raises(tpa.SchemaError, match="`tasks` has no column 'as_of'"):
         tpa.hours(replace(history, tasks=history.tasks.drop("as_of")), by=by)
+    one = history_of({("acme", DAYS[0]): odd()})
+    undated = replace(one, jobs=one.jobs.with_columns(as_of=pl.lit(None, pl.Date)))
     with pytest.raises(
-        tpa.SchemaError, match="`as_of` of `jobs` must be a date like '2026-05-01' in every row, not None"
+        tpa.SchemaError, match="`as_of` of `jobs` must be a date like '2026-05-01' in every row, not No"
     ):
-        tpa.hours(replace(history, jobs=history.jobs.with_columns(as_of=pl.lit(None, pl.Date))), by=by)
+        tpa.hours(undated, by=by)
 
 
 def test_a_cached_history_stays_a_history(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import tpanalytics as tpa
 from tests.helpers.builders import close, job, one_job, task
 from tests.helpers.histories import DAYS, ENGINES, Snapshots, histories, history_of
 from tests.helpers.public_measures import odd
+from tests.helpers.random_profiles import profiles_of
 from tests.helpers.snapshot_pairs import small_profiles
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def with_families_of(later: tpa.TaskProfiles, before: tpa.TaskProfiles) -> tpa.T
     known = dict(before.jobs.select("job_id", "job_family").rows())
     ids, own = later.jobs.get_column("job_id"), later.jobs.get_column("job_family")
     families = [known.get(job_id, family) for job_id, family in zip(ids, own, strict=True)]
-    return replace(later, jobs=later.jobs.with_columns(job_family=pl.Series(families, dtype=pl.String)))
+    jobs = later.jobs.with_columns(job_family=pl.Series(families, dtype=pl.String))
+    tasks = later.tasks.drop("job_family").join(jobs.select("job_id", "job_family"), on="job_id", how="left")
+    return replace(later, jobs=jobs, tasks=tasks)
 
 
 pairs = st.tuples(small_profiles, small_profiles).map(
@@ -128,8 +131,6 @@ def test_a_group_that_skips_a_date_has_no_change() -> None:
         [job(task("H1", 2.0), family="A"), job(task("H2", 2.0), family="B")],
         [job(task("H2", 2.0), family="B")],
     )
-    from tests.helpers.random_profiles import profiles_of
-
     table = tpa.trend(
         history_of({("x", day): profiles_of(jobs) for day, jobs in zip(DAYS, (both, only_b, both), strict=True)})
     )
@@ -141,8 +142,6 @@ def test_a_group_that_skips_a_date_has_no_change() -> None:
 
 
 def test_missing_figures_have_a_reason_and_absent_levels_a_share_of_zero() -> None:
-    from tests.helpers.random_profiles import profiles_of
-
     jobs = [job(task("H2", 4.0), family="A"), job(task("H2", None), family="B"), job(family="C")]
     history = history_of({("x", DAYS[0]): profiles_of(jobs)})
     for measure, figure in (
@@ -187,8 +186,6 @@ def test_invalid_arguments() -> None:
 
 
 def test_no_jobs_give_no_rows() -> None:
-    from tests.helpers.random_profiles import profiles_of
-
     table = tpa.trend(history_of({("x", date(2026, 1, 31)): profiles_of([])}))
     assert table.height == 0
     assert table.columns[:3] == ["as_of", "job_family", "jobs"]

@@ -76,7 +76,7 @@ def test_people_of_each_snapshot_are_kept_and_headcounts_stand_in_where_there_ar
         (date(2026, 5, 1), "j001", None, 3),
         (date(2026, 6, 1), "j000", "BE", 7),
     ]
-    assert tpa.read_history(paths).at("2026-06-01").people.collect().equals(people)
+    assert tpa.read_history(paths).at("2026-06-01").people.collect().select(people.columns).equals(people)
 
 
 @pytest.mark.parametrize(

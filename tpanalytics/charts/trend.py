@@ -324,11 +324,11 @@ def _labels(lines: pl.DataFrame, layout: _Layout, shown: Shown) -> list[alt.Char
         name=pl.Series(["\n".join(name) for name in names], dtype=pl.String),
         change=pl.Series([_change_text(row, shown) for row in spans.iter_rows(named=True)], dtype=pl.String),
     )
-    drawn = alt.Chart(table)
+    several = len(shown.dates) > 1
+    drawn = alt.Chart(table if several else table.drop("change"))
     bold = alt.ExprRef("datum.role == 'leads' ? 'bold' : 'normal'")
     colour = theme.ink_if("datum.role == 'leads'", theme.INK, theme.MUTED)
     text: dict[str, Any] = {"align": "left", "baseline": "middle", "fontSize": 11}
-    several = len(shown.dates) > 1
     broken = spans.filter(~pl.col("comparable")).height > 0
     columns = [("value", "label", 30, bold), *([("change", "label", 84, "normal")] if several else [])]
     columns.append(("name", "above", (188 if broken else 174) if several else 84, bold))

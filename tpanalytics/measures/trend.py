@@ -200,7 +200,7 @@ def _at_level(shares: pl.DataFrame, keys: list[str], level: str) -> pl.DataFrame
 def _with_change(rows: pl.DataFrame, keys: list[str], figure: str, *, compare_coverage: bool) -> pl.DataFrame:
     """Add the change since the previous snapshot of the tenant, and whether coverage changed."""
     tenant, others = [name for name in keys if name == TENANT], [name for name in keys if name != AS_OF]
-    rows = rows.with_columns(pl.col(AS_OF).str.to_date())
+    rows = rows.with_columns(pl.col(AS_OF).str.to_date("%Y-%m-%d"))
     dates = rows.select(*tenant, AS_OF).unique().sort(*tenant, AS_OF)
     shifted = pl.col(AS_OF).shift(1)
     dates = dates.with_columns(previous=shifted.over(tenant) if tenant else shifted)
