@@ -18,6 +18,7 @@ from .charts.job import plot_job as plot_job
 from .charts.jobs import plot_jobs as plot_jobs
 from .charts.overlap import plot_overlap as plot_overlap
 from .charts.transitions import plot_transitions as plot_transitions
+from .charts.trend import plot_trend as plot_trend
 from .charts.weight_sensitivity import plot_weight_sensitivity as plot_weight_sensitivity
 from .demo.sample import load_sample as load_sample
 from .errors import (
@@ -42,6 +43,7 @@ from .measures.automation_candidates import automation_candidates as automation_
 from .measures.automation_curve import automation_curve as automation_curve
 from .measures.break_even import break_even as break_even
 from .measures.capacity import capacity as capacity
+from .measures.changed_tasks import changed_tasks as changed_tasks
 from .measures.check_claim import Claim as Claim, check_claim as check_claim
 from .measures.compare import compare as compare
 from .measures.compare_exposure import compare_exposure as compare_exposure
@@ -66,6 +68,7 @@ from .measures.privacy.suppress import suppress as suppress
 from .measures.quality_report import quality_report as quality_report
 from .measures.shared_tasks import shared_tasks as shared_tasks
 from .measures.transitions import transitions as transitions
+from .measures.trend import trend as trend
 from .profiles.employees import (
     load_employee_task_profiles as load_employee_task_profiles,
     load_job as load_job,
@@ -73,13 +76,19 @@ from .profiles.employees import (
 from .profiles.families import assign_families as assign_families
 from .profiles.from_frames import from_frames as from_frames
 from .profiles.headcount import load_headcount as load_headcount
+from .profiles.history import read_history as read_history
 from .profiles.load import load_task_profiles as load_task_profiles
 from .profiles.people import assign_people as assign_people
 from .profiles.records import read_records as read_records
 from .profiles.snapshot.catalog import list_snapshots as list_snapshots, prune_snapshots as prune_snapshots
 from .profiles.snapshot.read_write import read_profiles as read_profiles, write_profiles as write_profiles
 from .profiles.taxonomy import load_taxonomy as load_taxonomy
-from .schema import LEVELS as LEVELS, NOT_ASSESSED as NOT_ASSESSED, TaskProfiles as TaskProfiles
+from .schema import (
+    LEVELS as LEVELS,
+    NOT_ASSESSED as NOT_ASSESSED,
+    History as History,
+    TaskProfiles as TaskProfiles,
+)
 from .share.clean_notebook import clean_notebook as clean_notebook
 from .share.inspect.check_share import check_share as check_share
 from .share.report.save_report import save_report as save_report

@@ -16,9 +16,9 @@ _COUNTS = ("headcount", "fte")
 
 
 def filter_tables(
-    jobs: Any, tasks: Any, people: Any, predicates: Sequence[Any], values: Mapping[str, Any]
+    jobs: Any, tasks: Any, people: Any, predicates: Sequence[Any], values: Mapping[str, Any], keys: Sequence[str]
 ) -> tuple[Any, Any, Any]:
-    """Return the matching jobs, and the tasks and people of these jobs."""
+    """Return the matching jobs, and the tasks and people of these jobs. `keys` identify a job."""
     tables = {"jobs": jobs, "tasks": tasks, **({} if people is None else {"people": people})}
     for name, frame in tables.items():
         if not isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
@@ -39,7 +39,7 @@ def filter_tables(
             _check_column(name, columns)
         (of_jobs if set(names) <= set(columns["jobs"]) else of_people).append(condition)
     try:
-        filtered = _filtered(tables, of_jobs, of_people)
+        filtered = _filtered(tables, of_jobs, of_people, list(keys))
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise ArgumentError(f"The conditions of `filter` do not fit the columns: {reason}.") from None
@@ -47,15 +47,18 @@ def filter_tables(
     return filtered
 
 
-def _filtered(tables: Mapping[str, Any], of_jobs: Sequence[Any], of_people: Sequence[Any]) -> tuple[Any, Any, Any]:
+def _filtered(
+    tables: Mapping[str, Any], of_jobs: Sequence[Any], of_people: Sequence[Any], keys: list[str]
+) -> tuple[Any, Any, Any]:
     jobs, people = tables["jobs"].lazy().filter(*of_jobs), tables.get("people")
+    same: Any = {"on": keys, "how": "semi", "nulls_equal": len(keys) > 1, "maintain_order": "left"}
     if people is not None:
-        people = people.lazy().join(jobs.select("job_id"), on="job_id", how="semi", maintain_order="left")
+        people = people.lazy().join(jobs.select(keys), **same)
         if of_people:
-            jobs, people = _filter_people(jobs, people, of_people)
+            jobs, people = _filter_people(jobs, people, of_people, keys)
         people = _like(tables["people"], people)
     jobs = _like(tables["jobs"], jobs)
-    tasks = tables["tasks"].lazy().join(jobs.lazy().select("job_id"), on="job_id", how="semi", maintain_order="left")
+    tasks = tables["tasks"].lazy().join(jobs.lazy().select(keys), **same)
     return jobs, _like(tables["tasks"], tasks), people
 
 
@@ -74,22 +77,23 @@ def _condition(name: str, value: Any) -> pl.Expr:
 
 
 def _filter_people(
-    jobs: pl.LazyFrame, people: pl.LazyFrame, conditions: Sequence[pl.Expr]
+    jobs: pl.LazyFrame, people: pl.LazyFrame, conditions: Sequence[pl.Expr], keys: list[str]
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Return the matching people and the jobs that have some. Count the matching people of jobs that lost others."""
     order, own = jobs.collect_schema(), people.collect_schema().names()
     named = {name for condition in conditions for name in condition.meta.root_names()}
-    of_jobs = [name for name in order if name in named and name != "job_id"]
+    of_jobs = [name for name in order if name in named and name not in keys]
     # Attributes are read from the jobs if both tables have them.
     rows = people.with_row_index("row").collect()
-    attributes = rows.lazy().drop(of_jobs, strict=False).join(jobs.select("job_id", *of_jobs), on="job_id", how="left")
+    of_same_job: Any = {"on": keys, "nulls_equal": len(keys) > 1}
+    attributes = rows.lazy().drop(of_jobs, strict=False).join(jobs.select(*keys, *of_jobs), how="left", **of_same_job)
     kept = rows.lazy().join(attributes.filter(*conditions).select("row"), on="row", how="semi", maintain_order="left")
     # A sum with an unknown part is unknown.
     counts = [name for name in _COUNTS if name in own and name in order]
     sums = {f"kept {name}": pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()) for name in counts}
-    totals = kept.group_by("job_id").agg(**sums, kept=pl.len())
-    totals = totals.join(people.group_by("job_id").len("rows"), on="job_id")
-    matching = jobs.join(totals, on="job_id", how="inner", maintain_order="left").with_columns(
+    totals = kept.group_by(keys).agg(**sums, kept=pl.len())
+    totals = totals.join(people.group_by(keys).len("rows"), **of_same_job)
+    matching = jobs.join(totals, how="inner", maintain_order="left", **of_same_job).with_columns(
         pl.when(pl.col("kept") < pl.col("rows")).then(f"kept {name}").otherwise(name).cast(order[name]).alias(name)
         for name in counts
     )

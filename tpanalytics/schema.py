@@ -5,17 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
-from tpanalytics.formatting import html_lines, html_table
+from tpanalytics.formatting import html_lines, html_table, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
+    "AS_OF",
     "COUNTED_STATES",
     "HIERARCHY",
     "IMPUTED",
@@ -27,6 +29,8 @@ __all__ = [
     "PEOPLE",
     "REJECTS",
     "TASKS",
+    "TENANT",
+    "History",
     "TaskProfiles",
     "checked_states",
     "empty",
@@ -49,6 +53,8 @@ NO_FAMILY = "(no job family)"
 COUNTED_STATES = ("validated", "suggested")
 #: Levels of the task taxonomy, from the top.
 HIERARCHY = ("domain", "subdomain", "cluster", "canonical_task")
+#: Columns of a `History` that tell its snapshots apart.
+TENANT, AS_OF = "tenant", "as_of"
 #: Column in `tasks` that flags hours imputed by `impute_hours`.
 IMPUTED = "hours_imputed"
 
@@ -369,9 +375,13 @@ class TaskProfiles:
         """
         from tpanalytics._filter import filter_tables
 
-        jobs, tasks, people = filter_tables(self.jobs, self.tasks, self.people, predicates, values)
+        jobs, tasks, people = filter_tables(self.jobs, self.tasks, self.people, predicates, values, self._keys())
         manifest = self.manifest if states is None else {**self.manifest, "states": checked_states(states)}
         return replace(self, jobs=jobs, tasks=tasks, people=people, manifest=manifest)
+
+    def _keys(self) -> tuple[str, ...]:
+        """Return the columns that identify a job."""
+        return ("job_id",)
 
     def pipe(self, function: Callable[Concatenate[TaskProfiles, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function with the task profiles as its first argument, to write calls in the order they run.
@@ -413,3 +423,144 @@ def _people_note(people: pl.DataFrame | None, manifest: Mapping[str, Any]) -> st
     if notes.get("rows_not_matched"):
         text += f"; {notes['rows_not_matched']:,} of {notes['rows']:,} rows of {notes['source']} match no job"
     return f"{text}."
+
+
+#: Number of snapshots that the repr of a `History` lists.
+_LISTED = 12
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class History(TaskProfiles):
+    """Task profiles of one or more companies at several dates, returned by `read_history`.
+
+    A measure refuses a history unless `by` includes ``"as_of"``, and ``"tenant"`` if there are several tenants, so that
+    snapshots are never added up by mistake. To build one from frames of another engine, pass frames with the two extra
+    columns: ``History(jobs, tasks)``.
+
+    Attributes
+    ----------
+    jobs, tasks, people
+        The tables of all snapshots, as in `TaskProfiles`, with the extra columns ``tenant`` (String, null if unknown)
+        and ``as_of`` (Date). A job is identified by tenant, date and ``job_id``.
+    manifest
+        The manifests of the snapshots, in ``manifest["snapshots"]``.
+    rejects
+        Records skipped while exporting, with the extra columns.
+    """
+
+    @property
+    def snapshots(self) -> pl.DataFrame:
+        """The snapshots by tenant and date: ``tenant, as_of, jobs, tasks, folder``. Empty if they are not recorded."""
+        schema = {TENANT: pl.String, AS_OF: pl.Date, "jobs": pl.Int64, "tasks": pl.Int64, "folder": pl.String}
+        rows = [
+            {**{name: entry.get(name) for name in schema}, AS_OF: date.fromisoformat(entry[AS_OF])}
+            for entry in self.manifest.get("snapshots", ())
+        ]
+        return pl.DataFrame(rows, schema=schema, orient="row").sort(TENANT, AS_OF, nulls_last=True)
+
+    def at(self, as_of: date | str, tenant: str | None = None) -> TaskProfiles:
+        """Return the task profiles of one snapshot.
+
+        Parameters
+        ----------
+        as_of
+            Date of the snapshot, as a `datetime.date` or a text like ``"2026-05-01"``.
+        tenant
+            Tenant of the snapshot. Only needed if several tenants have a snapshot of this date.
+
+        Returns
+        -------
+        TaskProfiles
+            The snapshot, without the columns ``tenant`` and ``as_of``. Its frames are of the same engine.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such snapshot, or more than one.
+
+        Examples
+        --------
+        >>> from tpanalytics import load_sample, read_history, write_profiles
+        >>> _ = write_profiles(load_sample(), "snapshots/2026-05")
+        >>> read_history("snapshots").at("2026-05-01").tasks.collect().height
+        5825
+        """
+        day = _checked_day(as_of)
+        found, snapshots = self._tenants_at(day), self.snapshots
+        matching = found if tenant is None else [name for name in found if name == tenant]
+        if len(matching) != 1:
+            choices = ", ".join(repr(name) for name in found)
+            if found:
+                raise ArgumentError(
+                    f"`tenant` must be one of those with a snapshot of {day} ({choices}), not {tenant!r}."
+                )
+            days = ", ".join(str(value) for value in snapshots.get_column(AS_OF).unique().sort())
+            raise ArgumentError(f"`as_of` must be the date of a snapshot{f' ({days})' if days else ''}, not {as_of!r}.")
+        entries = [
+            entry
+            for entry in self.manifest.get("snapshots", ())
+            if entry[AS_OF] == str(day) and entry.get(TENANT) == matching[0]
+        ]
+        tables = [_rows_of(frame, matching[0], day) for frame in (self.jobs, self.tasks, self.people)]
+        manifest = dict(entries[0]["manifest"]) if entries else {}
+        return TaskProfiles(tables[0], tables[1], manifest, _rows_of(self.rejects, matching[0], day), people=tables[2])
+
+    def _keys(self) -> tuple[str, ...]:
+        return (TENANT, AS_OF, "job_id")
+
+    def _tenants_at(self, day: date) -> list[str | None]:
+        """Return the tenants with a snapshot of this date."""
+        if self.manifest.get("snapshots"):
+            return self.snapshots.filter(pl.col(AS_OF) == day).get_column(TENANT).to_list()
+        import narwhals as nw
+
+        require(self.jobs, TENANT, AS_OF, name="jobs")
+        frame = nw.from_native(self.jobs).lazy().filter(nw.col(AS_OF) == day)
+        return to_polars(frame.select(TENANT).unique().to_native()).get_column(TENANT).to_list()
+
+    def __repr__(self) -> str:
+        snapshots = self.snapshots
+        if not snapshots.height:
+            frame = type(self.tasks)
+            return f"History in a {frame.__module__.split('.')[0]} {frame.__name__}, not counted."
+        jobs, tasks = (int(snapshots.get_column(name).sum()) for name in ("jobs", "tasks"))
+        counts = f"{plural(jobs, 'job')} and {plural(tasks, 'task')}"
+        lines = [f"History of {plural(snapshots.height, 'snapshot')}: {counts}."]
+        for tenant, day, n_jobs, n_tasks, _ in snapshots.head(_LISTED).rows():
+            whose = f"{tenant}, " if tenant else ""
+            lines.append(f"{whose}{day}: {plural(n_jobs or 0, 'job')}, {plural(n_tasks or 0, 'task')}")
+        if snapshots.height > _LISTED:
+            lines.append(f"and {plural(snapshots.height - _LISTED, 'more snapshot')}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        snapshots = self.snapshots
+        if not snapshots.height:
+            return html_lines(repr(self))
+        rows = [
+            (tenant or "", str(day), f"{jobs or 0:,}", f"{tasks or 0:,}", folder or "")
+            for tenant, day, jobs, tasks, folder in snapshots.rows()
+        ]
+        return html_lines(repr(self).split("\n")[0]) + html_table(snapshots.columns, rows)
+
+
+def _checked_day(as_of: Any) -> date:
+    if isinstance(as_of, date):
+        return date(as_of.year, as_of.month, as_of.day)
+    try:
+        return date.fromisoformat(as_of)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"`as_of` must be a date like '2026-05-01', not {as_of!r}.") from None
+
+
+def _rows_of(frame: Any, tenant: str | None, day: date) -> Any:
+    """Return the rows of one snapshot, without the columns that identify it."""
+    import narwhals as nw
+
+    if frame is None:
+        return None
+    native = nw.from_native(frame)
+    if TENANT not in native.collect_schema().names():  # a history without rejects
+        return frame
+    of_tenant = nw.col(TENANT).is_null() if tenant is None else nw.col(TENANT) == tenant
+    return native.filter(of_tenant, nw.col(AS_OF) == day).drop(TENANT, AS_OF).to_native()

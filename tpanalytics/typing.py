@@ -18,6 +18,7 @@ __all__ = [
     "StaffCount",
     "StaffWeight",
     "TransitionOf",
+    "TrendMeasure",
     "Vendor",
     "Verdict",
     "Weight",
@@ -37,6 +38,8 @@ CountWeight = Literal["tasks", "hours"]
 SameTask = Literal["id", "text"]
 #: Task attribute compared by `transitions`.
 TransitionOf = Literal["level", "state"]
+#: Figure that `trend` follows over time.
+TrendMeasure = Literal["exposure", "hours", "impact", "coverage"]
 #: How `impute_hours` fills in missing hours.
 ImputeMethod = Literal["equal_residual", "same_task", "hot_deck", "validated_scale", "zero_i_know_what_i_do"]
 #: Figure compared by `check_claim`.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
+from tests.helpers.histories import DAYS, history_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,12 @@ def _jobs(profiles: tpa.TaskProfiles) -> Any:
     return tpa.plot_jobs(profiles, (families[0] if families else None) or "(no job family)", privacy=None)
 
 
+def _over_time(profiles: tpa.TaskProfiles) -> Any:
+    return tpa.plot_trend(
+        history_of({("company", DAYS[0]): profiles, ("company", DAYS[1]): half_a_year_later(profiles)})
+    )
+
+
 #: Functions from profiles to a chart. Charts of two snapshots derive the second one.
 PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "impact by tasks": lambda profiles: tpa.plot_impact(profiles, weight="tasks"),
@@ -72,6 +79,7 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "bridge": lambda profiles: tpa.plot_compare(profiles, half_a_year_later(profiles)),
     "moves by tasks": lambda profiles: tpa.plot_transitions(profiles, half_a_year_later(profiles)),
     "moves by hours": lambda profiles: tpa.plot_transitions(profiles, half_a_year_later(profiles), weight="hours"),
+    "over time": _over_time,
     "quality": tpa.plot_coverage,
     "job": _sheet,
     "jobs of a family": _jobs,

@@ -76,6 +76,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
         profiles, freed=FREED, adoption=(0.3, 0.6), realisation=0.7, contract_hours=40
     ),
     "capacity, of one person": lambda profiles: tpa.capacity(profiles, freed=FREED),
+    "changed_tasks": lambda profiles: tpa.changed_tasks(profiles, _LATER),
     "check_claim": _claim,
     "compare": lambda profiles: tpa.compare(profiles, _LATER),
     "compare_exposure": lambda profiles: tpa.compare_exposure(profiles, _LATER),

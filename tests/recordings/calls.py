@@ -40,6 +40,7 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str
     "automate first": (tpa.automation_candidates, {"rounds": 100}, {"top 3": {"top": 3}, **_PEOPLE}),
     "break-even": (tpa.break_even, {}, {}),
     "build once": (tpa.automation_curve, {}, {"blocks": {"block_hours": 2.0}, **_PEOPLE}),
+    "changed tasks": (tpa.changed_tasks, {}, {"H2": {"level": "H2"}, "texts": {"same_task": "text"}}),
     "changed hours": (tpa.compare, {}, {"H2": {"level": "H2"}}),
     "changed index": (tpa.compare_exposure, {}, {"jobs": {"by": "job"}}),
     "claim": (

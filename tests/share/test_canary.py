@@ -19,6 +19,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.charts.test_all_charts import OTHER_WEIGHTS
+from tests.helpers.histories import DAYS, history_of
 from tests.helpers.plots import NAMES_WORK, PLOTS
 from tests.helpers.public_names import public_functions
 from tpanalytics.share.inspect.findings import Piece
@@ -53,6 +54,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]
     "hours_at_stake": lambda p, _: tpa.hours_at_stake(p),
     "hours": lambda p, _: tpa.hours(p),
     "impact": lambda p, _: tpa.impact(p),
+    "trend": lambda p, later: tpa.trend(history_of({("x", DAYS[0]): p, ("x", DAYS[1]): later})),
     "transitions": tpa.transitions,
     "transitions, of states": lambda p, later: tpa.transitions(p, later, of="state"),
     "suppress": lambda p, _: tpa.suppress(tpa.hours(p), p, privacy=tpa.Privacy(min_jobs=14)),
@@ -61,6 +63,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]
 MEASURES_WITH_NAMES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "automation_candidates": tpa.automation_candidates,
     "automation_curve": tpa.automation_curve,
+    "changed_tasks": lambda p: tpa.changed_tasks(p.filter(job_family="Finance"), p),
     "exposure_by_job": tpa.exposure_by_job,
     "exposure_ranking": lambda p: tpa.exposure_ranking(p, rounds=100),
     "find_tasks": lambda p: tpa.find_tasks(p, "canarytask re"),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By, SameTask
 
-__all__ = ["TERMS", "compare"]
+__all__ = ["TERMS", "compare", "match_at_level", "with_terms"]
 
 #: Columns that add up to the change from before to after.
 TERMS = ("added", "removed", "relevelled", "hours_changed", "newly_measured")
@@ -129,13 +129,7 @@ def compare(
     >>> bridge.filter(scope="all").select("before", "added", "removed", "newly_measured", "after").row(0)
     (1797.25, 82.75, -97.75, 203.0, 2111.25)
     """
-    if not isinstance(level, str) or not level or level == NOT_ASSESSED:
-        raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
-    pair = match_tasks(before, after, states, by=by, same_task=same_task, level=level)
-    if pair.levels and level not in {*LEVELS, *pair.levels}:
-        raise ArgumentError(
-            f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}."
-        )
+    pair = match_at_level(before, after, states, by=by, same_task=same_task, level=level)
     groups = _by_group(pair, level)
     total = groups.select(
         pl.lit("all").alias("scope"),
@@ -165,15 +159,29 @@ def compare(
     )
 
 
-def _by_group(pair: Pair, level: str) -> pl.DataFrame:
-    """Return the sums for each family, from which the totals are computed."""
+def match_at_level(
+    before: TaskProfiles, after: TaskProfiles, states: Sequence[str], *, by: By, same_task: SameTask, level: str
+) -> Pair:
+    """Match the tasks of two snapshots. Raise an error if the level is neither H1 to H5 nor a level of the tasks."""
+    if not isinstance(level, str) or not level or level == NOT_ASSESSED:
+        raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
+    pair = match_tasks(before, after, states, by=by, same_task=same_task, level=level)
+    if pair.levels and level not in {*LEVELS, *pair.levels}:
+        raise ArgumentError(
+            f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}."
+        )
+    return pair
+
+
+def with_terms(tasks: pl.DataFrame, level: str) -> pl.DataFrame:
+    """Add each task's `TERMS`, its hours at the level (``was``, ``now``), and how it changed (``is_added`` ...)."""
     in_before, in_after, named = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null(), pl.col("named")
     both, added, removed = in_before & in_after & named, in_after & ~in_before & named, in_before & ~in_after & named
     measured = both & pl.col("measured_before") & pl.col("measured_after")
     was, now = pl.col("at_before").fill_null(0.0), pl.col("at_after").fill_null(0.0)
     h1, h2 = pl.col("hours_before"), pl.col("hours_after")
     z1, z2 = ((pl.col(f"level_{side}") == level).cast(pl.Float64) for side in ("before", "after"))
-    tasks = pair.tasks.join(pair.jobs, on="job_id", how="left", maintain_order="left").with_columns(
+    return tasks.with_columns(
         was=was,
         now=now,
         added=pl.when(added).then(now),
@@ -181,8 +189,18 @@ def _by_group(pair: Pair, level: str) -> pl.DataFrame:
         relevelled=pl.when(measured).then((h1 + h2) / 2 * (z2 - z1)),
         hours_changed=pl.when(measured).then((z1 + z2) / 2 * (h2 - h1)),
         newly_measured=pl.when(~(added | removed | measured)).then(now - was),
-        moved_in=pl.when(pl.col("group") != pl.col("family_before")).then("at_before"),
+        is_added=added,
+        is_removed=removed,
+        is_both=both,
+        is_measured=measured,
     )
+
+
+def _by_group(pair: Pair, level: str) -> pl.DataFrame:
+    """Return the sums for each family, from which the totals are computed."""
+    added, removed, both, measured = (pl.col(f"is_{name}") for name in ("added", "removed", "both", "measured"))
+    tasks = with_terms(pair.tasks, level).join(pair.jobs, on="job_id", how="left", maintain_order="left")
+    tasks = tasks.with_columns(moved_in=pl.when(pl.col("group") != pl.col("family_before")).then("at_before"))
     sums = tasks.group_by("group", maintain_order=True).agg(
         pl.col("was").sum().alias("before"),
         *(pl.col(term).sum() for term in TERMS),
@@ -194,7 +212,7 @@ def _by_group(pair: Pair, level: str) -> pl.DataFrame:
         tasks_added_unmeasured=(added & (pl.col("n_known_after") < pl.col("n_after"))).sum(),
         tasks_removed=removed.sum(),
         tasks_removed_unmeasured=(removed & (pl.col("n_known_before") < pl.col("n_before"))).sum(),
-        tasks_of_either=named.sum(),
+        tasks_of_either=pl.col("named").sum(),
     )
     leavers = tasks.group_by(group="family_before").agg(moved_out=pl.col("moved_in").sum())
     jobs = pair.jobs.group_by("group").agg(

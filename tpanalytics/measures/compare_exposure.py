@@ -24,6 +24,7 @@ from tpanalytics.measures._core.decomposition import (
 from tpanalytics.measures._core.groups import BY_FAMILY, groups_of_both
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, one_job_per_group
+from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES
 
@@ -126,6 +127,7 @@ def compare_exposure(
     >>> change.filter(scope="all").select(pl.col("exposure_before", "within", "mix", "exposure_after").round(3)).row(0)
     (0.545, 0.02, -0.001, 0.564)
     """
+    check_one_snapshot(before=before, after=after)
     level_weights = checked_weights(level_weights)
     first, second = (
         reduced._replace(jobs=one_job_per_group(reduced.jobs, reduced.groups))

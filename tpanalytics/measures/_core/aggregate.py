@@ -24,12 +24,21 @@ from tpanalytics.measures._core.checks import (
     share_of,
 )
 from tpanalytics.measures._core.groups import BY_FAMILY, GroupColumns, Groups, group_columns, label_groups
+from tpanalytics.measures._core.snapshots import (
+    SNAPSHOT,
+    SNAPSHOT_COLUMNS,
+    check_added_up,
+    key_by_snapshot,
+    mark_snapshots,
+    plain_id,
+    shown_id,
+)
 from tpanalytics.schema import (
     COUNTED_STATES,
     HIERARCHY,
     IMPUTED,
-    NO_FAMILY,
     NOT_ASSESSED,
+    History,
     TaskProfiles,
     require,
     to_polars,
@@ -85,7 +94,8 @@ class TaskCounts(NamedTuple):
 class Inputs(NamedTuple):
     """The tables to aggregate."""
 
-    #: One row per job, or per job and combination of people columns, sorted by id.
+    #: One row per job, or per job and combination of people columns, sorted by id. In a history, the id is preceded by
+    #: the snapshot, so that it is unique.
     jobs: pl.DataFrame
     tasks: Any
     columns: GroupColumns
@@ -126,8 +136,8 @@ def _aggregate(
     all_count = state_counts.get_column("state").is_in(states).all()
     counted = tasks if all_count else tasks.filter(counts(states))
     cells = None
-    if per == "group" and columns.by == (BY_FAMILY,):
-        cells = _sum_by_family(inputs, keys, None if all_count else states)
+    if per == "group" and set(columns.by) <= {BY_FAMILY, *(SNAPSHOT_COLUMNS if columns.history else ())} and columns.by:
+        cells = _sum_by_columns(inputs, keys, None if all_count else states)
     if cells is None:
         sums = sum_tasks(counted, "job_id", *columns.tasks, *keys, extremes=False)
         jobs, groups = group_jobs(inputs.jobs, columns, sums)
@@ -156,19 +166,20 @@ def _aggregate(
     )
 
 
-def _sum_by_family(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:
-    """Sum the tasks by the family stored with each task, or return None if the jobs have other families."""
-    tasks = inputs.tasks
-    if BY_FAMILY not in tasks.collect_schema().names() or "n_tasks" not in inputs.jobs.columns:
+def _sum_by_columns(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:
+    """Sum the tasks by the family or snapshot stored with each task. Return None if these differ from the jobs'."""
+    tasks, by = inputs.tasks, inputs.columns.by
+    if not {*by} <= {*tasks.collect_schema().names()} or "n_tasks" not in inputs.jobs.columns:
         return None
-    # Include ignored tasks too, since `_families_agree` compares the total number of tasks.
+    # Include ignored tasks too, since `_groups_agree` compares the total number of tasks.
     if states is not None:
         tasks = tasks.with_columns(counts=counts(states))
-    sums = sum_tasks(tasks, BY_FAMILY, *keys, *(["counts"] * (states is not None)), extremes=False)
-    sums = sums.rename({BY_FAMILY: "group"}).with_columns(pl.col("group").fill_null(NO_FAMILY))
-    if not _families_agree(sums, inputs.jobs):
+    sums = sum_tasks(tasks, *by, *keys, *(["counts"] * (states is not None)), extremes=False)
+    labelled = label_groups(inputs.jobs, inputs.columns)[0].with_columns(pl.col(by).cast(pl.String))
+    sums = sums.join(labelled.select(*by, "group").unique(), on=by, how="left", nulls_equal=True)
+    if sums.get_column("group").null_count() or not _groups_agree(sums, labelled):
         return None
-    return sums if states is None else sums.filter(pl.col("counts") == "true")
+    return sums.drop(by) if states is None else sums.drop(by).filter(pl.col("counts") == "true")
 
 
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
@@ -182,7 +193,7 @@ def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Seque
 def _sum_by_job(
     profiles: TaskProfiles, states: list[str], levels: list[str] | None, task_columns: Sequence[str]
 ) -> pl.DataFrame:
-    tasks = nw.from_native(profiles.tasks).lazy()
+    tasks = mark_snapshots(profiles)
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
     return sum_tasks(tasks.filter(counts(states)), "job_id", *task_columns, extremes=False)
@@ -231,11 +242,14 @@ def read_inputs(profiles: TaskProfiles, by: By = BY_FAMILY) -> Inputs:
     columns_of_jobs(profiles)
     columns = group_columns(profiles, by)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
-    tasks = nw.from_native(profiles.tasks).lazy()
+    tasks = mark_snapshots(profiles)
     check_numbers(tasks, "tasks", "weekly_hours")
     missing = [name for name in columns.tasks if name not in tasks.collect_schema().names()]
     tasks = tasks.with_columns(nw.col("hierarchy").list.get(HIERARCHY.index(name)).alias(name) for name in missing)
-    return Inputs(_attach_people(_read_jobs(profiles.jobs, columns), profiles.people, columns), tasks, columns)
+    jobs = _read_jobs(profiles.jobs, columns)
+    if isinstance(profiles, History):
+        check_added_up(jobs, columns.by)
+    return Inputs(_attach_people(jobs, profiles.people, columns), tasks, columns)
 
 
 def group_jobs(
@@ -245,7 +259,11 @@ def group_jobs(
     if columns.tasks and sums is not None:
         present = sums.select("job_id", *columns.tasks).unique()
         jobs = jobs.join(present, on="job_id").sort("job_id", *columns.people, *columns.tasks, nulls_last=True)
-    labelled, groups = label_groups(jobs, columns)
+    if columns.history:
+        labelled, groups = label_groups(jobs.with_columns(plain_id(), key="job_id"), columns)
+        labelled = labelled.with_columns(job_id="key").drop("key")
+    else:
+        labelled, groups = label_groups(jobs, columns)
     kept = [name for name in labelled.columns if name not in {*columns.jobs, *columns.people} - {"job_id"}]
     return labelled.select(kept).with_row_index("job"), groups
 
@@ -255,12 +273,15 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
     column_of = {"level": "ai_impact_level", "state": "validation_state"}
     where_missing = {"level": NOT_ASSESSED, "state": NO_STATE}
     known, columns = _known_hours(), [column_of.get(key, key) for key in keys]
+    distinct, present = list(dict.fromkeys(columns)), tasks.collect_schema().names()
+    # Joining the snapshot and id of a job is only fast after the tasks are summed.
+    snapshot = [name for name in SNAPSHOT if name in present] if "job_id" in keys else []
     # `impute_hours` flags imputed hours in this column.
-    marked = IMPUTED in tasks.collect_schema().names()
+    marked = IMPUTED in present
     imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
     reduced = (
-        tasks.select(*columns, *least_texts.values(), weekly_hours=known, **imputed)
-        .group_by(*columns)
+        tasks.select(*distinct, *snapshot, *least_texts.values(), weekly_hours=known, **imputed)
+        .group_by(*distinct, *snapshot)
         .agg(
             n=nw.len(),
             n_known=nw.col("weekly_hours").count(),
@@ -271,6 +292,8 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
         )
     )
     sums = to_polars(reduced.to_native())
+    if snapshot:
+        sums = key_by_snapshot(sums, SNAPSHOT)
     imputed_hours = pl.col("imputed").cast(pl.Float64) if marked else pl.lit(0.0)
     texts = {key: pl.col(column).cast(pl.String) for key, column in zip(keys, columns, strict=True)}
     return sums.select(
@@ -294,17 +317,17 @@ def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns | None
     unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
     if unknown.len():
         raise SchemaError(
-            f"`tasks` has jobs that `jobs` does not have, for example {unknown[0]!r} ({unknown.len():,} in total). "
+            "`tasks` has jobs that `jobs` does not have, "
+            f"for example {shown_id(unknown[0])!r} ({unknown.len():,} in total). "
             "Add a row to `jobs` for each of them."
         )
     return joined.drop(keys)
 
 
-def _families_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
-    """Return `True` if both tables have the same number of tasks in each family."""
+def _groups_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
+    """Return `True` if both tables have the same number of tasks in each group."""
     counted = sums.group_by("group").agg(pl.col("n").sum())
-    family = pl.col(BY_FAMILY).cast(pl.String).fill_null(NO_FAMILY)
-    listed = jobs.group_by(group=family).agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
+    listed = jobs.group_by("group").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
     both = counted.join(listed, on="group", how="full")
     return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
@@ -343,7 +366,9 @@ _OPTIONAL = {"job_name": pl.String, "headcount": pl.Float64, "fte": pl.Float64, 
 def _read_jobs(native: Any, columns: GroupColumns) -> pl.DataFrame:
     frame = nw.from_native(native).lazy()
     present = frame.collect_schema().names()
-    read = dict.fromkeys(("job_id", *_OPTIONAL, "n_tasks", *columns.jobs))
+    read = dict.fromkeys(
+        ("job_id", *_OPTIONAL, "n_tasks", *columns.jobs, *(SNAPSHOT_COLUMNS if columns.history else ()))
+    )
     numbers = [name for name in ("headcount", "fte", "contract_hours") if name in present]
     for name in numbers:
         check_numbers(frame, "jobs", name)
@@ -353,15 +378,18 @@ def _read_jobs(native: Any, columns: GroupColumns) -> pl.DataFrame:
         # Some engines return NaN instead of null.
         *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers),
     )
+    check_amounts(jobs)
+    if columns.history:
+        jobs = key_by_snapshot(jobs)
     if not jobs.get_column("job_id").is_sorted():
         jobs = jobs.sort("job_id")
     ids = jobs.get_column("job_id")
     duplicates = ids[1:].filter(ids[1:].eq_missing(ids[:-1]))
     if duplicates.len():
         raise SchemaError(
-            f"`job_id` of `jobs` must be unique, but {duplicates[0]!r} is repeated. Remove the duplicate rows."
+            f"`job_id` of `jobs` must be unique{' in each snapshot' * columns.history}, "
+            f"but {shown_id(duplicates[0])!r} is repeated. Remove the duplicate rows."
         )
-    check_amounts(jobs)
     return jobs
 
 
@@ -371,6 +399,9 @@ def _attach_people(jobs: pl.DataFrame, people: Any, columns: GroupColumns) -> pl
         return jobs
     table = to_polars(people).with_columns(pl.col("job_id").cast(pl.String))
     check_amounts(table, "people")
+    if columns.history:
+        require(people, *SNAPSHOT_COLUMNS, name="people")
+        table = key_by_snapshot(table)
     counts = [name for name in ("headcount", "fte") if name in table.columns]
     # A sum with an unknown part is unknown.
     totals = [pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).cast(pl.Float64) for name in counts]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.schema import TaskProfiles
+from tpanalytics.schema import History, TaskProfiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -46,12 +46,17 @@ class _CachedProfiles(TaskProfiles):
     results: dict[Hashable, tuple[Any, tuple[TaskProfiles, ...]]] = field(init=False, default_factory=dict)
 
 
+class _CachedHistory(_CachedProfiles, History):
+    """A history with a result cache."""
+
+
 def with_cache(profiles: TaskProfiles) -> TaskProfiles:
     """Return the profiles with a result cache attached."""
     check_profiles(profiles)
     if isinstance(profiles, _CachedProfiles):
         return profiles
-    return _CachedProfiles(**{attribute.name: getattr(profiles, attribute.name) for attribute in fields(TaskProfiles)})
+    kind = _CachedHistory if isinstance(profiles, History) else _CachedProfiles
+    return kind(**{attribute.name: getattr(profiles, attribute.name) for attribute in fields(TaskProfiles)})
 
 
 def cached(measure: Callable[P, R]) -> Callable[P, R]:

@@ -10,7 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.schema import HIERARCHY, TaskProfiles, require
+from tpanalytics.schema import HIERARCHY, History, TaskProfiles, require
 
 if TYPE_CHECKING:
     from tpanalytics.typing import By
@@ -51,6 +51,8 @@ class GroupColumns(NamedTuple):
     jobs: tuple[str, ...]
     people: tuple[str, ...]
     tasks: tuple[str, ...]
+    #: Whether the profiles are a `History`, so that a job id is only unique within a snapshot.
+    history: bool = False
 
     @property
     def overlap(self) -> bool:
@@ -106,7 +108,8 @@ def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
         if table is None:
             _raise_for_unknown(name, tables)
         found[table].append(name)
-    return GroupColumns(names, *(tuple(found[table]) for table in tables))
+    parts = (tuple(found[table]) for table in tables)
+    return GroupColumns(names, *parts, history=isinstance(profiles, History))
 
 
 def _names(frame: Any) -> list[str]:
@@ -155,7 +158,12 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
         pl.col(key).cast(pl.String).fill_null(missing_label(name)).alias(name)
         for key, name in zip(keys, by, strict=True)
     ]
-    values = rows.select(pl.col(name).alias(key) for key, name in zip(keys, by, strict=True)).unique()
+    add_name = "job_id" in by and "job_name" not in by
+    named = pl.coalesce(name for name in ("job_name", "job_id") if name in rows.columns)
+    values = rows.select(
+        *(pl.col(name).alias(key) for key, name in zip(keys, by, strict=True)),
+        *([named.alias("job_name")] * add_name),
+    ).unique(keys, keep="first", maintain_order=True)
     table = values.with_columns(texts).with_columns(group=pl.concat_str(by, separator=SEPARATOR))
     table = _sorted(table, by)
     # Different values can have the same label, such as "(no country)" and a missing country.
@@ -167,11 +175,7 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
         warn(f"`by` gives {table.height:,} groups ({noun(by)}). Results for more than {_MANY} groups are hard to read.")
     labels = table.select("group", *(pl.col(key).alias(name) for key, name in zip(keys, by, strict=True)))
     labelled = rows.join(labels, on=by, how="left", nulls_equal=True, maintain_order="left")
-    if "job_id" in by:
-        names = rows.select(
-            "job_id", job_name=pl.coalesce("job_name", "job_id") if "job_name" in rows.columns else "job_id"
-        )
-        table = table.join(names.unique("job_id"), on="job_id", how="left", maintain_order="left")
+    if add_name:
         position = by.index("job_id") + 1
         by = [*by[:position], "job_name", *by[position:]]
     return labelled, Groups(columns, table.select("group", *by))

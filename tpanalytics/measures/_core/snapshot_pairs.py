@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import TaskCounts, checked_states, known_sum
 from tpanalytics.measures._core.groups import BY_FAMILY, groups_of_both
+from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.task_identity import (
     aggregate_by_identity,
     has_no_identity,
@@ -48,6 +49,8 @@ class Pair(NamedTuple):
     same_task: SameTask
     #: Groups in either snapshot.
     groups: Groups
+    #: ``name, task`` for the tasks of each snapshot, with the text of the task.
+    texts: tuple[pl.DataFrame, pl.DataFrame]
 
 
 def match_tasks(
@@ -60,6 +63,7 @@ def match_tasks(
     level: str = "",
 ) -> Pair:
     """Match tasks between two snapshots by job and identity, storing the hours at `level` in a separate column."""
+    check_one_snapshot(before=before, after=after)
     counted = checked_states(states)
     sides = [
         _one_job_per_group(aggregate_by_identity(profiles, counted, same_task=same_task, by=by))
@@ -84,7 +88,8 @@ def match_tasks(
     first, second = (_cells(side, combined, counted) for side, combined in zip(sides, resolved, strict=True))
     levels = level_order(level for side in sides for level in side.rows.get_column("level").unique())
     groups = groups_of_both(first.groups, second.groups)
-    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task, groups)
+    texts = (sides[0].keys.select("name", "task"), sides[1].keys.select("name", "task"))
+    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task, groups, texts)
 
 
 def one_job_per_group(jobs: pl.DataFrame, groups: Groups) -> pl.DataFrame:

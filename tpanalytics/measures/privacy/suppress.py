@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
-from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.groups import BY_FAMILY, missing_label
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.about import about
@@ -27,12 +27,12 @@ from tpanalytics.measures.privacy.group_counts import (
     per_member_counts,
 )
 from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, suppression_note
-from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
+from tpanalytics.schema import AS_OF, COUNTED_STATES, TENANT, History, TaskProfiles, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures._core.metadata import Meaning
 
 __all__ = [
     "apply_change_policy",
@@ -133,6 +133,8 @@ def suppress(
     """
     _check_frame("result", result)
     limits, labelled = check_privacy(privacy) or OFF, with_labels(result)
+    if isinstance(profiles, History) and AS_OF in by_of(result) and AS_OF in result.columns:
+        return _suppress_over_time(result, profiles, limits, keys)
     return without_labels(_suppress(labelled, profiles, before, released, limits, keys), result)
 
 
@@ -358,6 +360,53 @@ def _small_families(counts: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
 def are_all_suppressed(families: pl.DataFrame) -> bool:
     """Return `True` if every family is suppressed, in which case totals must not be shown either."""
     return families.height > 0 and bool(families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all())
+
+
+def _suppress_over_time(result: pl.DataFrame, history: History, privacy: Privacy, keys: Sequence[str]) -> pl.DataFrame:
+    """Suppress small groups in each snapshot. If the result has changes, they are suppressed at all dates."""
+    if "job_id" in result.columns:
+        return _suppress_jobs_over_time(result, history, privacy)
+    by, meaning, labelled = by_of(result), get_metadata(result), with_labels(result)
+    staffed, counts = _may_be_by_headcount(result), group_counts(history, by=by, states=states_of(result))
+    texts = [pl.col(name).cast(pl.String).fill_null("") for name in (TENANT, AS_OF) if name in by]
+    snapshots = pl.DataFrame(result).select(pl.concat_str(texts, separator="\0")).to_series()
+    parts = [labelled.filter(snapshots == snapshot) for snapshot in snapshots.unique(maintain_order=True)]
+    shown = [
+        pl.DataFrame(_suppress_groups(part, counts.join(part, on="group", how="semi"), privacy, keys, staffed=staffed))
+        for part in parts or [labelled]
+    ]
+    table = pl.DataFrame(without_labels(pl.concat(shown), result))
+    lines = [name for name in by if name != AS_OF]
+    suppressed = (pl.col("reason") == SUPPRESSED).fill_null(value=False)
+    if "change" in table.columns and not privacy.off:
+        at_any_date = suppressed.any().over(lines) if lines else suppressed.any()
+        kept = {*by, *_KEPT, "previous"}
+        table = table.with_columns(
+            *(pl.when(~at_any_date).then(pl.col(name)).alias(name) for name in table.columns if name not in kept),
+            reason=pl.when(at_any_date).then(pl.lit(SUPPRESSED)).otherwise("reason"),
+        )
+    note = _NOTHING_SUPPRESSED
+    if not privacy.off:
+        n, of = (rows.unique(lines or by).height for rows in (table.filter(suppressed), table))
+        note = suppression_note(n, of, privacy)
+    return _with_meaning(table, meaning and replace(meaning, policy=(*meaning.policy, note)))
+
+
+def _suppress_jobs_over_time(result: pl.DataFrame, history: History, privacy: Privacy) -> pl.DataFrame:
+    """Remove the suppressed jobs of each snapshot. If the result has changes, they are removed at all dates."""
+    meaning, snapshot = get_metadata(result), [name for name in (TENANT, AS_OF) if name in by_of(result)]
+    n_jobs = result.select("job_id", *snapshot).unique().height
+    for row in result.select(snapshot).unique(maintain_order=True).iter_rows(named=True):
+        tenant = row.get(TENANT)
+        profiles = history.at(row[AS_OF], None if tenant == missing_label(TENANT) else tenant)
+        ids = suppressed_jobs(with_cache(profiles), states=states_of(result), privacy=privacy)
+        small = pl.DataFrame({"job_id": ids, **{name: [value] * ids.len() for name, value in row.items()}})
+        keys = ["job_id", *(name for name in snapshot if name != AS_OF or "change" not in result.columns)]
+        small = small.select(pl.col(name).cast(result.schema[name]) for name in keys)
+        result = pl.DataFrame(result).join(small, on=keys, how="anti", maintain_order="left")
+    n_shown = result.select("job_id", *snapshot).unique().height
+    note = _NOTHING_SUPPRESSED if privacy.off else f"{n_jobs - n_shown:,} of {n_jobs:,} rows of jobs are suppressed."
+    return _with_meaning(result, meaning and replace(meaning, policy=(*meaning.policy, note)))
 
 
 def suppressed_families(result: pl.DataFrame) -> list[str]:

@@ -24,7 +24,7 @@ from tpanalytics.profiles.snapshot.layout import (
     write_manifest,
     write_part,
 )
-from tpanalytics.schema import JOBS, PEOPLE, TASKS, TaskProfiles, require, to_polars
+from tpanalytics.schema import JOBS, PEOPLE, TASKS, History, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,6 +72,8 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     """
     if not isinstance(profiles, TaskProfiles):
         raise SchemaError(f"`profiles` must be TaskProfiles, not {type(profiles).__name__}.")
+    if isinstance(profiles, History):
+        raise SchemaError("`profiles` must be one snapshot, not a history. Pass history.at('2026-05-01').")
     folder = local_path(folder)
     require(profiles.jobs, *JOBS, name="jobs")
     require(profiles.tasks, *(name for name in TASKS if name not in _OPTIONAL_TASKS), name="tasks")
