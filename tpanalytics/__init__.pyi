@@ -53,6 +53,7 @@ from .measures.concentration import (
 from .measures.coverage import coverage as coverage
 from .measures.data_gaps import data_gaps as data_gaps
 from .measures.exposure import exposure as exposure, exposure_by_job as exposure_by_job
+from .measures.exposure_curve import exposure_curve as exposure_curve
 from .measures.exposure_ranking import exposure_ranking as exposure_ranking
 from .measures.find_tasks import find_tasks as find_tasks
 from .measures.fragmentation import fragmentation as fragmentation
@@ -65,6 +66,7 @@ from .measures.privacy.policy import Privacy as Privacy
 from .measures.privacy.suppress import suppress as suppress
 from .measures.quality_report import quality_report as quality_report
 from .measures.shared_tasks import shared_tasks as shared_tasks
+from .measures.skills import skills as skills
 from .measures.transitions import transitions as transitions
 from .profiles.employees import (
     load_employee_task_profiles as load_employee_task_profiles,
