@@ -8,6 +8,7 @@ from .charts.compare import plot_compare as plot_compare
 from .charts.concentration import plot_concentration as plot_concentration
 from .charts.coverage import plot_coverage as plot_coverage
 from .charts.exposure import plot_exposure as plot_exposure
+from .charts.exposure_curve import plot_exposure_curve as plot_exposure_curve
 from .charts.exposure_scatter import plot_exposure_scatter as plot_exposure_scatter
 from .charts.find_tasks import plot_find_tasks as plot_find_tasks
 from .charts.for_print import for_print as for_print
@@ -17,6 +18,7 @@ from .charts.impact import plot_impact as plot_impact
 from .charts.job import plot_job as plot_job
 from .charts.jobs import plot_jobs as plot_jobs
 from .charts.overlap import plot_overlap as plot_overlap
+from .charts.skills import plot_skills as plot_skills
 from .charts.transitions import plot_transitions as plot_transitions
 from .charts.weight_sensitivity import plot_weight_sensitivity as plot_weight_sensitivity
 from .demo.sample import load_sample as load_sample

@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
-from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.groups import BY_FAMILY, noun
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.about import about
@@ -206,13 +206,17 @@ def _suppress_within_groups(
     if rule == "skills":
         staffed = _by_headcount(result)
         skills = small_skills(profiles, states, meaning.by, privacy, small, staffed=staffed)
-        shown, note = without_skills(result, skills, small, SUPPRESSED), skill_note(skills, privacy)
+        shown, note = without_skills(result, skills, small, SUPPRESSED), skill_note(skills, privacy, noun(meaning.by))
     else:
         shown, n = without_points(result, profiles, small, privacy, SUPPRESSED)
         note = f"{n:,} points of the curve are suppressed (too few jobs or people lie between them and the next one)."
+    notes = (note,)
+    if small:
+        n_groups = result.get_column("group").n_unique()
+        notes = (f"{len(small):,} of {n_groups:,} groups ({noun(meaning.by)}) are suppressed.", note)
     if shown.height and shown.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all():
         meaning = without_totals(meaning)
-    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, note)))
+    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, *notes)))
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots", "skills", "curve"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect, bisect_left
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -84,18 +85,16 @@ def _shown_points(jobs: pl.DataFrame, index: str, privacy: Privacy) -> pl.DataFr
 
 def _shown_places(steps: Mapping[int, _Jobs], privacy: Privacy) -> list[int]:
     """Return the thresholds between which there is no small group, given the jobs between each and the next one."""
-    kept: list[int] = []
-    between: list[_Jobs] = []
-    pending: _Jobs = []
-    for place in range(LAST_PLACE, -1, -1):
-        pending = pending + steps.get(place, [])
-        if place == 0 or not is_small_group(pending, privacy):
-            kept.append(place)
-            between.append(pending)
-            pending = []
-    # Extend the last interval, down to 0%, until it is large enough.
-    while len(kept) > 1 and is_small_group(between[-1], privacy):
-        last = between.pop()
-        between[-1] = between[-1] + last
-        del kept[-2]
-    return kept
+    places = [place for place, headcounts in sorted(steps.items()) for _ in headcounts]
+    headcounts = [headcount for _, step in sorted(steps.items()) for headcount in step]
+    shown = [0, LAST_PLACE + 1]
+    for place in _ROUND_FIRST:
+        number = bisect(shown, place)
+        start, split, end = (bisect_left(places, at) for at in (shown[number - 1], place, shown[number]))
+        if not any(is_small_group(headcounts[part], privacy) for part in (slice(start, split), slice(split, end))):
+            shown.insert(number, place)
+    return shown[:-1]
+
+
+#: Thresholds above 0. Round ones come first, so they are more likely to be shown.
+_ROUND_FIRST = sorted(range(1, LAST_PLACE + 1), key=lambda place: [place % step > 0 for step in (50, 25, 10, 5)])

@@ -101,12 +101,12 @@ def without_skills(result: pl.DataFrame, skills: pl.DataFrame, groups: Sequence[
     return pl.concat([shown.filter(~in_groups), empty], how="diagonal").select(result.columns)
 
 
-def skill_note(skills: pl.DataFrame, privacy: Privacy) -> str:
+def skill_note(skills: pl.DataFrame, privacy: Privacy, group: str) -> str:
     """Return a sentence with the number of suppressed skills."""
     limits = [f"{privacy.min_jobs} jobs"] * bool(privacy.min_jobs)
     limits += [f"{privacy.min_headcount:g} people"] * bool(privacy.min_headcount)
     n, of = int(skills.get_column("suppressed").sum()), "skills"
     if skills.get_column("group").n_unique() > 1:
-        of = "pairs of group and skill"
+        of = f"pairs of {group} and skill"
     reason = f"fewer than {' or '.join(limits)}, or a total would reveal one"
     return f"{n:,} of {skills.height:,} {of} are suppressed ({reason})."
