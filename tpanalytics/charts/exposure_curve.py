@@ -11,6 +11,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.formatting import clean_text, listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.groups import noun
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS
@@ -52,6 +53,7 @@ def plot_exposure_curve(
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
     groups: Sequence[str] | None = None,
+    top: int = 24,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw the share of people, or of jobs, in jobs where at least x% of the work is exposed, for each x.
@@ -69,6 +71,8 @@ def plot_exposure_curve(
         Validation states to include.
     groups
         Groups to draw, or None for all. The figures do not depend on the selection.
+    top
+        Number of groups to draw, 1 to 40, with the most exposed first.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -96,6 +100,7 @@ def plot_exposure_curve(
     >>> chart.to_dict()["description"][:43]
     'Curve of the share of people in jobs where '
     """
+    check_whole("top", top, "a whole number from 1 to 40", least=1, most=40)
     profiles = with_cache(profiles)
     how = {
         "weight": weight,
@@ -117,7 +122,7 @@ def plot_exposure_curve(
     if not meaning.by or shown.get_column("group").n_unique() == 1:
         return _one_curve(curves, texts, sources)
     company = with_labels(release(exposure_curve, profiles, privacy=privacy, by=None, **how))
-    return _panels(curves, company, texts, sources)
+    return _panels(curves, company, texts, sources, top)
 
 
 class _Texts(NamedTuple):
@@ -187,9 +192,11 @@ def _marks(curve: pl.DataFrame, y_title: str | None, x_title: str | None) -> lis
     """Draw the bounds as a band and the curve as a line."""
     line = curve.filter(pl.col("share").is_not_null()).select("at_least", "share", "low", "high", "jobs_at_least")
     small = x_title is None
+    line = _corners(line, "share") if small else line
     x = alt.X("at_least:Q", scale=alt.Scale(domain=[0, 1]), axis=_axis(x_title, small=small))
     scale, y_axis = alt.Scale(domain=[0, 1]), _axis(y_title, small=small)
-    area = alt.Chart(curve.select("at_least", "low", "high").drop_nulls()).mark_area(color=theme.SHADE, opacity=1)
+    band = _corners(curve.select("at_least", "low", "high").drop_nulls(), "low", "high")
+    area = alt.Chart(band).mark_area(color=theme.SHADE, opacity=1)
     drawn = alt.Chart(line).encode(x=x, y=alt.Y("share:Q", scale=scale, axis=y_axis))
     tooltip = captions.tooltips(
         at_least=("Q", "At least exposed", ".0%"),
@@ -302,12 +309,13 @@ def _description(curve: pl.DataFrame, texts: _Texts, notes: list[str]) -> str:
 # several curves -------------------------------------------------------------------------------------------------------
 
 
-def _panels(curves: pl.DataFrame, company: pl.DataFrame, texts: _Texts, sources: list[str]) -> theme.Panels:
-    names = _sorted_groups(curves)
+def _panels(curves: pl.DataFrame, company: pl.DataFrame, texts: _Texts, sources: list[str], top: int) -> theme.Panels:
+    with_curves = _sorted_groups(curves)
+    names, every = with_curves[:top], plural(len(with_curves), noun(texts.meaning.by))
     by_name = {name: curves.filter(pl.col("group") == name) for name in names}
-    reference = company.filter(pl.col("share").is_not_null()).select("at_least", "share")
+    reference = _corners(company.filter(pl.col("share").is_not_null()), "share").select("at_least", "share")
     panels = [_panel(name, curve, reference) for name, curve in by_name.items()]
-    hidden = sorted(set(curves.get_column("group")) - set(names))
+    hidden = sorted(set(curves.get_column("group")) - set(with_curves))
     notes = [
         *([f"Suppressed or without figures: {listed(hidden)}."] if hidden else []),
         *_footnotes_of_panels(curves, texts),
@@ -320,9 +328,9 @@ def _panels(curves: pl.DataFrame, company: pl.DataFrame, texts: _Texts, sources:
             theme.footer_panel(captions.wrapped([*notes, *sources], _PANEL_LINE)),
         ],
         columns=1,
-        title=_headline_of_panels(curves, names, texts),
+        title=_headline_of_panels(curves.filter(pl.col("group").is_in(names)), names, texts),
         subtitle=f"Share of {texts.counted} (up) by {of_jobs if texts.counted == 'jobs' else of_people} (across) · "
-        f"thin line: all jobs · {plural(len(names), noun(texts.meaning.by))}",
+        f"thin line: all jobs · {every if len(names) == len(with_curves) else f'first {len(names)} of {every}'}",
         description=_description_of_panels(by_name, texts, notes),
         spacing=30,
     )
@@ -338,6 +346,15 @@ def _sorted_groups(curves: pl.DataFrame) -> list[str]:
     shown = area.filter(pl.col("points") > 0).sort(pl.col("area").round(9), descending=True, maintain_order=True)
     names: list[str] = shown.get_column("group").to_list()
     return names
+
+
+def _corners(curve: pl.DataFrame, *figures: str) -> pl.DataFrame:
+    """Drop points inside a constant part of the curve."""
+    is_same = pl.all_horizontal(
+        ((pl.col(name) == pl.col(name).shift(1)) & (pl.col(name) == pl.col(name).shift(-1))).fill_null(value=False)
+        for name in figures
+    )
+    return curve.filter(~is_same)
 
 
 def _panel(name: str, curve: pl.DataFrame, reference: pl.DataFrame) -> alt.LayerChart:

@@ -10,10 +10,10 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.charts._core.level_bars import level_bars
-from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import NONE, clean_text, coverage_percent, listed, percent, plural, total
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.groups import noun
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS
@@ -124,8 +124,7 @@ def plot_skills(
     >>> chart.to_dict()["description"][:43]
     'Stacked bars of documented weekly hours by '
     """
-    if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 40:
-        raise ArgumentError(f"`top` must be a whole number from 1 to 40, not {top!r}. Use skills to list all of them.")
+    check_whole("top", top, "a whole number from 1 to 40", least=1, most=40)
     result = release(skills, with_cache(profiles), privacy=privacy, by=by, weight=weight, states=states)
     meaning, labelled = about(result), filter_families(with_labels(result), groups)
     if not meaning.jobs:

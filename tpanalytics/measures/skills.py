@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.formatting import percent
 from tpanalytics.measures._core.aggregate import known_sum, n_stated, share_of
-from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.cache import cached, check_profiles
 from tpanalytics.measures._core.checks import checked_states
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.skill_counts import count_by_skill
@@ -122,6 +122,7 @@ def skills(
     >>> table.select("skill", "jobs", "tasks", "hours", pl.col("share").round(3)).head(2).rows()
     [('(all tasks)', 232, 1428, 1797.25, 0.258), ('ERP systems', 69, 128, 271.25, 0.758)]
     """
+    check_profiles(profiles)
     weight = checked_weight(profiles, by, weight, Weight)
     counts = count_by_skill(profiles, checked_states(states), by)
     if weight in STAFF:

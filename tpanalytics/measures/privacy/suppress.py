@@ -81,7 +81,7 @@ def suppress(
       snapshot are suppressed. Moves between levels or states are suppressed if they affect fewer than ``min_jobs``
       jobs, along with any other moves needed to protect them. If every family is suppressed, all moves and totals are
       removed.
-    - By skill (from `skills`): the rows of a skill are removed if it is in too few jobs, or those of too few people, along with the next
+    - By skill (from `skills`): the rows of a skill are removed if too few jobs or people have it, along with the next
       smallest skills needed to protect it.
     - A curve (from `exposure_curve`): points are suppressed so that too few jobs never lie between two of the others.
 
@@ -149,8 +149,7 @@ def _suppress(
     limits: Privacy,
     keys: Sequence[str],
 ) -> pl.DataFrame:
-    if isinstance(keys, str) or not isinstance(keys, Iterable):
-        raise ArgumentError(f"`keys` must be a list of column names, not {keys!r}.")
+    _check_keys(keys)
     if profiles is not None:
         check_profiles(profiles)
     rule = _rule_of(result)
@@ -175,6 +174,11 @@ def _suppress(
         return _suppress_jobs(result, profiles, limits)
     check_profiles(before)
     return _suppress_change(result, profiles, before, limits)
+
+
+def _check_keys(keys: Sequence[str]) -> None:
+    if isinstance(keys, str) or not isinstance(keys, Iterable):
+        raise ArgumentError(f"`keys` must be a list of column names, not {keys!r}.")
 
 
 def _check_frame(name: str, frame: Any) -> None:
