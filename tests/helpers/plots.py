@@ -88,6 +88,6 @@ NAMES_WORK = {
 }
 #: Charts of the whole company, without names of families.
 NAMELESS = {
-    *("exposure curve", "skills", "concentration", "candidates", "candidates by headcount", "bridge"),
-    *("moves by tasks", "moves by hours"),
+    *("exposure curve", "exposure curve by family", "skills", "concentration", "candidates"),
+    *("candidates by headcount", "bridge", "moves by tasks", "moves by hours"),
 }

@@ -141,7 +141,7 @@ def plot_skills(
     notes = _footnotes(totals, meaning, unit)
     return theme.assemble(
         [
-            *level_bars(_levels(labelled, rows), y, levels, _tooltips(unit), width=_WIDTH),
+            *level_bars(_levels(labelled, rows, unit), y, levels, _tooltips(unit), width=_WIDTH),
             *frame.side_columns(rows, y, columns, _WIDTH, key="place"),
             theme.footer(captions.wrapped([*notes, *captions.source_line(profiles.manifest)])),
         ],
@@ -218,11 +218,12 @@ def _label(row: dict[str, Any], *, several: bool) -> list[str]:
     return textwrap.wrap(name, _NAME, max_lines=2, placeholder=" …")
 
 
-def _levels(labelled: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _levels(labelled: pl.DataFrame, rows: pl.DataFrame, unit: str) -> pl.DataFrame:
     keys = ["group", "skill_id", "skill"]
     drawn = rows.filter("has_share").select("place", *keys, name=pl.col("label").list.join(", "))
     levels = labelled.rename({"ai_impact_level": "level"}).join(drawn, on=keys, nulls_equal=True, maintain_order="left")
-    columns = ("place", "name", "level", "share", "hours", "amount", "tasks", "tasks_with_hours", "jobs_at_level")
+    columns = ["place", "name", "level", "share", "hours", "tasks", "tasks_with_hours", "jobs_at_level"]
+    columns += ["amount"] * (unit not in ("tasks", "hours"))
     # The axis takes the order of the rows from the data.
     return levels.select(columns).sort("place", maintain_order=True)
 
