@@ -8,6 +8,7 @@ from .charts.compare import plot_compare as plot_compare
 from .charts.concentration import plot_concentration as plot_concentration
 from .charts.coverage import plot_coverage as plot_coverage
 from .charts.exposure import plot_exposure as plot_exposure
+from .charts.exposure_curve import plot_exposure_curve as plot_exposure_curve
 from .charts.exposure_scatter import plot_exposure_scatter as plot_exposure_scatter
 from .charts.find_tasks import plot_find_tasks as plot_find_tasks
 from .charts.for_print import for_print as for_print
@@ -17,6 +18,7 @@ from .charts.impact import plot_impact as plot_impact
 from .charts.job import plot_job as plot_job
 from .charts.jobs import plot_jobs as plot_jobs
 from .charts.overlap import plot_overlap as plot_overlap
+from .charts.skills import plot_skills as plot_skills
 from .charts.transitions import plot_transitions as plot_transitions
 from .charts.trend import plot_trend as plot_trend
 from .charts.weight_sensitivity import plot_weight_sensitivity as plot_weight_sensitivity
@@ -55,6 +57,7 @@ from .measures.concentration import (
 from .measures.coverage import coverage as coverage
 from .measures.data_gaps import data_gaps as data_gaps
 from .measures.exposure import exposure as exposure, exposure_by_job as exposure_by_job
+from .measures.exposure_curve import exposure_curve as exposure_curve
 from .measures.exposure_ranking import exposure_ranking as exposure_ranking
 from .measures.find_tasks import find_tasks as find_tasks
 from .measures.fragmentation import fragmentation as fragmentation
@@ -67,6 +70,7 @@ from .measures.privacy.policy import Privacy as Privacy
 from .measures.privacy.suppress import suppress as suppress
 from .measures.quality_report import quality_report as quality_report
 from .measures.shared_tasks import shared_tasks as shared_tasks
+from .measures.skills import skills as skills
 from .measures.transitions import transitions as transitions
 from .measures.trend import trend as trend
 from .profiles.employees import (

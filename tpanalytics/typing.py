@@ -9,6 +9,7 @@ __all__ = [
     "By",
     "ClaimMeasure",
     "CountWeight",
+    "CurveWeight",
     "ImputeMethod",
     "OnBadRecord",
     "OtherJobs",
@@ -34,6 +35,8 @@ StaffWeight = Literal["hours", "headcount", "fte"]
 StaffCount = Literal["headcount", "fte"]
 #: Quantity for results that don't depend on headcount.
 CountWeight = Literal["tasks", "hours"]
+#: What an exposure curve counts: people, full-time equivalents, or jobs.
+CurveWeight = Literal["headcount", "fte", "jobs"]
 #: How to match tasks: by ID, or by text, ignoring case and whitespace.
 SameTask = Literal["id", "text"]
 #: Task attribute compared by `transitions`.

@@ -66,6 +66,9 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "exposure": lambda profiles: tpa.plot_exposure(profiles, rounds=100),
     "exposure of jobs": tpa.plot_exposure_scatter,
     "exposure of jobs by name": lambda profiles: tpa.plot_exposure_scatter(profiles, names=True),
+    "exposure curve": tpa.plot_exposure_curve,
+    "exposure curve by family": lambda profiles: tpa.plot_exposure_curve(profiles, by="job_family"),
+    "skills": tpa.plot_skills,
     "concentration": tpa.plot_concentration,
     "candidates": tpa.plot_automation_candidates,
     "candidates by headcount": lambda profiles: tpa.plot_automation_candidates(profiles, weight="headcount"),
@@ -88,6 +91,11 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
 #: Charts with a row per family, in which suppressed families keep their row.
 FAMILY_ROWS = ["change of hours", "change of exposure", "quality", "found tasks"]
 #: Charts that contain names of jobs or tasks. No chart contains rationales or ids by default.
-NAMES_WORK = {"exposure of jobs by name", "candidates", "candidates by headcount", "job", "jobs of a family"}
+NAMES_WORK = {
+    *("exposure of jobs by name", "candidates", "candidates by headcount", "job", "jobs of a family", "skills"),
+}
 #: Charts of the whole company, without names of families.
-NAMELESS = {"concentration", "candidates", "candidates by headcount", "bridge", "moves by tasks", "moves by hours"}
+NAMELESS = {
+    *("exposure curve", "exposure curve by family", "skills", "concentration", "candidates"),
+    *("candidates by headcount", "bridge", "moves by tasks", "moves by hours"),
+}

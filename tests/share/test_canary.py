@@ -49,6 +49,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], pl.DataFrame]
     "concentration_curve": lambda p, _: tpa.concentration_curve(p),
     "coverage": lambda p, _: tpa.coverage(p),
     "exposure": lambda p, _: tpa.exposure(p),
+    "exposure_curve": lambda p, _: tpa.exposure_curve(p),
     "overlap": lambda p, _: tpa.overlap(p),
     "fragmentation": lambda p, _: tpa.fragmentation(p, freed=FREED, realisation=ASSUMED["realisation"]),
     "hours_at_stake": lambda p, _: tpa.hours_at_stake(p),
@@ -70,6 +71,7 @@ MEASURES_WITH_NAMES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "hours_by_job": tpa.hours_by_job,
     "quality_report": tpa.quality_report,
     "shared_tasks": tpa.shared_tasks,
+    "skills": tpa.skills,
     "data_gaps": tpa.data_gaps,
 }
 

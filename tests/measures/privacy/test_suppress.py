@@ -31,6 +31,7 @@ OTHER_RULES = {
     "compare": "two snapshots",
     "compare_exposure": "two snapshots",
     "exposure_by_job": "job",
+    "exposure_curve": "curve",
     "find_tasks": "job",
     "exposure_ranking": "none, because it identifies a job of each family",
     "hours_by_job": "job",

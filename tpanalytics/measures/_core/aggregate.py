@@ -295,7 +295,10 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
     if snapshot:
         sums = key_by_snapshot(sums, SNAPSHOT)
     imputed_hours = pl.col("imputed").cast(pl.Float64) if marked else pl.lit(0.0)
-    texts = {key: pl.col(column).cast(pl.String) for key, column in zip(keys, columns, strict=True)}
+    texts = {
+        key: pl.col(column) if sums.schema[column].is_nested() else pl.col(column).cast(pl.String)
+        for key, column in zip(keys, columns, strict=True)
+    }
     return sums.select(
         *(
             text.fill_null(where_missing[key]).alias(key) if key in where_missing else text

@@ -41,6 +41,7 @@ _RESERVED = {
     *("headcount", "fte", "headcount_hours", "hours_per_job", "amount", "share", "share_assessed", "share_low"),
     *("share_high", "coverage", "data_grade", "basis", "reason", "exposure", "bound_low", "bound_high", "scope"),
     *("group", "job", "ai_impact_level", "weekly_hours", "n_tasks", "contract_hours"),
+    *("skill", "skill_id", "at_least"),
 }
 
 

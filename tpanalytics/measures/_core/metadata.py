@@ -85,6 +85,8 @@ class Meaning:
         Sentences describing how missing data were handled and which options were used.
     level_weights
         Weight of each level in an exposure index.
+    contract_hours
+        Weekly contract hours assumed for jobs without any, or None. Only recorded by `exposure_curve`.
     interval
         Method, number of resamples and seed for an interval. Empty if there is none.
     grade
@@ -108,6 +110,7 @@ class Meaning:
     share_imputed: float = 0.0
     policy: tuple[str, ...] = ()
     level_weights: Mapping[str, float] = field(default_factory=dict)
+    contract_hours: float | None = None
     interval: str = ""
     grade: str | None = None
     warnings: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ __all__ = [
     "count_differences",
     "counts_of",
     "group_counts",
+    "is_small_group",
     "job_differences",
     "keys_of_small_groups",
     "members",
@@ -31,6 +32,7 @@ __all__ = [
     "pair_counts",
     "people_of",
     "per_member_counts",
+    "sums_of",
 ]
 
 #: A headcount figure would reveal a job with more than this share of the people.
@@ -190,7 +192,7 @@ def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame,
     jobs_by_layer = {name: pairs.join(jobs.select("job", "headcount"), on="job") for name, pairs in layers.items()}
     cells = next(iter(layers.values())).select(pl.col("key").unique()).sort("key")
     for name, pairs in jobs_by_layer.items():
-        cells = cells.join(pairs.group_by("key").agg(**_counts_of(name)), on="key", how="left")
+        cells = cells.join(pairs.group_by("key").agg(**sums_of(name)), on="key", how="left")
     cells = cells.with_columns(pl.exclude("key").fill_null(0))
     few = below_threshold(cells.columns, privacy, staffed=True)
     first = next(iter(layers))
@@ -199,7 +201,7 @@ def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame,
     together = order.select("place", "key", "few")
     for name, pairs in jobs_by_layer.items():
         first_place = pairs.join(order.select("key", "place"), on="key").sort("place").unique("job", keep="first")
-        new = first_place.group_by("place").agg(**_counts_of(name))
+        new = first_place.group_by("place").agg(**sums_of(name))
         together = together.join(new, on="place", how="left").sort("place")
     together = together.with_columns(
         pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum(), pl.col("^.*_largest$").fill_null(0).cum_max()
@@ -211,7 +213,21 @@ def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame,
     return order.head(enough[0] + 1 if enough.len() else order.height).get_column("key").sort()
 
 
-def _counts_of(layer: str) -> dict[str, pl.Expr]:
+def is_small_group(headcounts: Sequence[float | None], privacy: Privacy) -> bool:
+    """Apply the rule of `below_threshold` to the headcounts of some jobs. Without jobs, there is nothing to reveal."""
+    if not headcounts:
+        return False
+    known = [headcount for headcount in headcounts if headcount is not None]
+    jobs, people, unknown = len(headcounts), sum(known), len(headcounts) - len(known)
+    if jobs < privacy.min_jobs:
+        return True
+    if unknown < min(jobs, max(privacy.min_jobs, 1)) and people < privacy.min_headcount:
+        return True
+    return bool(privacy.min_headcount) and max(known, default=0.0) > _DOMINANT * people
+
+
+def sums_of(layer: str) -> dict[str, pl.Expr]:
+    """Return expressions for the counts of the jobs in a subset."""
     headcount = pl.col("headcount")
     return {
         f"{layer}_jobs": pl.len().cast(pl.Int64),

@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
-from tpanalytics.measures._core.groups import BY_FAMILY, missing_label
+from tpanalytics.measures._core.groups import BY_FAMILY, missing_label, noun
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.about import about
@@ -27,6 +27,8 @@ from tpanalytics.measures.privacy.group_counts import (
     per_member_counts,
 )
 from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, suppression_note
+from tpanalytics.measures.privacy.suppress_curve import without_points
+from tpanalytics.measures.privacy.suppress_skills import skill_note, small_skills, without_skills
 from tpanalytics.schema import AS_OF, COUNTED_STATES, TENANT, History, TaskProfiles, require
 
 if TYPE_CHECKING:
@@ -79,6 +81,9 @@ def suppress(
       snapshot are suppressed. Moves between levels or states are suppressed if they affect fewer than ``min_jobs``
       jobs, along with any other moves needed to protect them. If every family is suppressed, all moves and totals are
       removed.
+    - By skill (from `skills`): the rows of a skill are removed if too few jobs or people have it, along with the next
+      smallest skills needed to protect it.
+    - A curve (from `exposure_curve`): points are suppressed so that too few jobs never lie between two of the others.
 
     A family is small if it has fewer than ``min_jobs`` jobs, or if the number of its jobs with tasks, or with hours, is
     below ``min_jobs`` but not zero. It is also small if it has fewer than ``min_headcount`` people. Null headcounts are
@@ -146,8 +151,7 @@ def _suppress(
     limits: Privacy,
     keys: Sequence[str],
 ) -> pl.DataFrame:
-    if isinstance(keys, str) or not isinstance(keys, Iterable):
-        raise ArgumentError(f"`keys` must be a list of column names, not {keys!r}.")
+    _check_keys(keys)
     if profiles is not None:
         check_profiles(profiles)
     rule = _rule_of(result)
@@ -161,6 +165,8 @@ def _suppress(
         if rule != "family":
             raise SchemaError("`released` is only for results by family. Remove it, or pass a result by family.")
         return _suppress_difference(result, profiles, released, limits, keys)
+    if rule in ("skills", "curve"):
+        return _suppress_within_groups(result, profiles, limits, rule)
     if rule == "family":
         return _suppress_groups(result, profiles, limits, keys, staffed=_may_be_by_headcount(result))
     if profiles is None:
@@ -170,6 +176,11 @@ def _suppress(
         return _suppress_jobs(result, profiles, limits)
     check_profiles(before)
     return _suppress_change(result, profiles, before, limits)
+
+
+def _check_keys(keys: Sequence[str]) -> None:
+    if isinstance(keys, str) or not isinstance(keys, Iterable):
+        raise ArgumentError(f"`keys` must be a list of column names, not {keys!r}.")
 
 
 def _check_frame(name: str, frame: Any) -> None:
@@ -186,7 +197,39 @@ def _check_frame(name: str, frame: Any) -> None:
         raise SchemaError(f"`jobs` of `{name}` must be numeric, not {frame.schema['jobs']}. Cast it first.")
 
 
-def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots"]:
+def _suppress_within_groups(
+    result: pl.DataFrame, profiles: TaskProfiles | None, privacy: Privacy, rule: str
+) -> pl.DataFrame:
+    """Suppress the skills, or the points of a curve, that would reveal a small part of a group."""
+    meaning = get_metadata(result)
+    if profiles is None or meaning is None:
+        missing = "the `profiles` it was computed from" if meaning else "the unchanged result of a measure"
+        raise SchemaError(f"`result` is by {'skill' if rule == 'skills' else 'degree of exposure'}. Pass {missing}.")
+    if privacy.off:
+        return attach_metadata(result.clone(), replace(meaning, policy=(*meaning.policy, _NOTHING_SUPPRESSED)))
+    states = list(meaning.states)
+    small = suppressed_families(_small_families(group_counts(profiles, by=meaning.by, states=states), privacy))
+    if rule == "skills":
+        staffed = _by_headcount(result)
+        skills = small_skills(profiles, states, meaning.by, privacy, small, staffed=staffed)
+        shown, note = without_skills(result, skills, small, SUPPRESSED), skill_note(skills, privacy, noun(meaning.by))
+    else:
+        shown, n = without_points(result, profiles, small, privacy, SUPPRESSED)
+        note = f"{n:,} points of the curve are suppressed (too few jobs or people lie between them and the next one)."
+    notes = (note,)
+    if small:
+        n_groups = result.get_column("group").n_unique()
+        notes = (f"{len(small):,} of {n_groups:,} groups ({noun(meaning.by)}) are suppressed.", note)
+    if shown.height and shown.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all():
+        meaning = without_totals(meaning)
+    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, *notes)))
+
+
+def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots", "skills", "curve"]:
+    if {"skill", "ai_impact_level"} <= set(result.columns):
+        return "skills"
+    if "at_least" in result.columns:
+        return "curve"
     if ("scope" in result.columns and {"group", "job_id"} & set(result.columns)) or _move_columns(result):
         return "two snapshots"
     return "job" if "job_id" in result.columns else "family"
