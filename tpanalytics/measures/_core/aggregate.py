@@ -258,9 +258,10 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
     # `impute_hours` flags imputed hours in this column.
     marked = IMPUTED in tasks.collect_schema().names()
     imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
+    distinct = list(dict.fromkeys(columns))
     reduced = (
-        tasks.select(*columns, *least_texts.values(), weekly_hours=known, **imputed)
-        .group_by(*columns)
+        tasks.select(*distinct, *least_texts.values(), weekly_hours=known, **imputed)
+        .group_by(*distinct)
         .agg(
             n=nw.len(),
             n_known=nw.col("weekly_hours").count(),
