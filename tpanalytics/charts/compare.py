@@ -35,7 +35,7 @@ def plot_compare(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
-    by: Literal["job_family"] | None = None,
+    by: Literal["group"] | None = None,
     measure: Compared = "hours",
     level: str = "H1",
     same_task: SameTask = "id",
@@ -57,7 +57,7 @@ def plot_compare(
     before, after
         Snapshots with the columns read by `compare` or `compare_exposure`.
     by
-        If None, draw a bridge. If ``"job_family"``, draw one row per family.
+        If None, draw a bridge. If ``"group"``, draw one row per family.
     measure
         ``"hours"`` compares the weekly hours at `level`, as in `compare`. ``"exposure"`` compares each family's
         exposure index, as in `compare_exposure`.
@@ -94,14 +94,14 @@ def plot_compare(
     >>> may, november = load_sample("2026-05"), load_sample("2026-11")
     >>> plot_compare(may, november).to_dict()["description"][:48]
     'Bridge chart from the weekly hours rated H1 befo'
-    >>> plot_compare(may, november, by="job_family").to_dict()["description"][:45]
+    >>> plot_compare(may, november, by="group").to_dict()["description"][:45]
     'Arrows show the change in H1 hours for 16 job'
     """
-    if by not in (None, "job_family"):
-        raise ArgumentError(f"`by` must be None or 'job_family', not {by!r}.")
+    if by not in (None, "group"):
+        raise ArgumentError(f"`by` must be None or 'group', not {by!r}.")
     check_choice("measure", measure, Compared)
     if by is None and measure != "hours":
-        raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass by='job_family'.")
+        raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass by='group'.")
     if measure == "hours":
         result = compare(before, after, level=level, same_task=same_task, states=states)
     else:

@@ -103,9 +103,9 @@ def plot_exposure_scatter(
         return frame.no_jobs()
     released = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
     groups = frame.groups(measured, released, profiles, privacy)
-    shown = groups.rows.filter(~captions.is_suppressed()).select("job_family")
+    shown = groups.rows.filter(~captions.is_suppressed()).select("group")
     jobs = theme.sanitize_labels(exposure_by_job(profiles, level_weights=level_weights, states=states))
-    jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
+    jobs = jobs.join(shown, on="group", how="semi", maintain_order="left")
     drawn = jobs.filter(pl.col("exposure").is_not_null())
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
     notes = captions.wrapped(
@@ -116,8 +116,8 @@ def plot_exposure_scatter(
             *groups.sources,
         ]
     )
-    with_dots = set(drawn["job_family"])
-    order = [family for family in groups.rows.get_column("job_family") if family in with_dots]
+    with_dots = set(drawn["group"])
+    order = [family for family in groups.rows.get_column("group") if family in with_dots]
     texts: dict[str, Any] = {
         "title": _headline(groups.rows, drawn),
         "subtitle": (
@@ -149,7 +149,7 @@ def _scatter(
     """Draw a panel per family if there are only a few, and a single panel otherwise."""
     panelled = 1 < len(order) <= _PANELS
     panel_families: list[str | None] = [*order] if panelled else [None]
-    parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in panel_families]
+    parts = [(family, drawn.filter(group=family) if family else drawn) for family in panel_families]
     dots = _dots(drawn, staffed=staffed, panels=panelled)
     most, extent = max(12.0, *dots.get_column("many")), _extent(drawn)
     named = [row for _, jobs in parts for row in _farthest(jobs, extent)] if names else []
@@ -157,7 +157,7 @@ def _scatter(
     width, height = size = _SMALL if panelled else _WIDE
     panels = [
         _panel(
-            dots.filter(job_family=family) if family else dots,
+            dots.filter(group=family) if family else dots,
             jobs,
             extent,
             size=size,
@@ -182,7 +182,7 @@ def _scatter(
 
 def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
     """Merge jobs with similar values into dots, coarsening the grid until there are few enough."""
-    by = [*(["job_family"] if panels else []), "long", "index", "known"]
+    by = [*(["group"] if panels else []), "long", "index", "known"]
     for index, long in _STEPS if drawn.height <= _CROWD else _STEPS[2:]:
         dots = (
             drawn.with_columns(
@@ -232,7 +232,7 @@ def _panel(
         axis=alt.Axis(title=None, values=[0, 0.2, 0.4, 0.6, 0.8, 1.0], format=".1f"),
     )
     legend = alt.Legend(symbolType="circle", offset=26, columns=2)
-    columns = [name for name in dots.columns if name != "job_family"]
+    columns = [name for name in dots.columns if name != "group"]
     points = (
         alt.Chart(dots.select(columns))
         .mark_point(shape="circle", strokeWidth=1.2, opacity=0.9)
@@ -406,7 +406,7 @@ def _description(
         far = (f"{clean_text(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
         numbers.append(f"Labelled outermost jobs: {'; '.join(far)}.")
     unknown = groups.rows.filter(
-        pl.col("exposure").is_null() & ~captions.is_suppressed() & (pl.col("job_family") != NO_FAMILY)
+        pl.col("exposure").is_null() & ~captions.is_suppressed() & (pl.col("group") != NO_FAMILY)
     )
-    shape = [f"No jobs drawn for {listed(unknown.get_column('job_family').to_list())}."] if unknown.height else []
+    shape = [f"No jobs drawn for {listed(unknown.get_column('group').to_list())}."] if unknown.height else []
     return captions.alt_text(summary, " ".join(numbers), " ".join([*shape, *notes]))

@@ -13,9 +13,9 @@ from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.formatting import clean_text, hours, listed, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.find_tasks import matches_by_family, search_words
+from tpanalytics.measures.find_tasks import matches_by_group, search_words
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_families
+from tpanalytics.measures.privacy.release import filter_groups
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ def plot_find_tasks(
     """
     profiles = with_cache(profiles)
     quoted = _quoted(search_words(text))
-    counts = matches_by_family(profiles, text=text, states=states)
+    counts = matches_by_group(profiles, text=text, states=states)
     if counts.height == 0:
         return frame.no_jobs()
-    released = captions.released(matches_by_family, profiles, privacy, text=text, states=states)
+    released = captions.released(matches_by_group, profiles, privacy, text=text, states=states)
     # Scale the axis to all families, so bar lengths don't depend on the selection.
     step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
-    shown = filter_families(released, families)
+    shown = filter_groups(released, families)
     counts = captions.rows_for_totals(counts, shown, families)
     groups = frame.groups(counts, shown, profiles, privacy, families)
     rows = _rows(groups.rows)
@@ -135,7 +135,7 @@ def _axis(shares: list[float]) -> tuple[float, float]:
 def _rows(released: pl.DataFrame) -> pl.DataFrame:
     """Sort the families by share, largest first, and format the columns."""
     return (
-        released.sort(pl.col("share").round(9), "found", "job_family", descending=[True, True, False], nulls_last=True)
+        released.sort(pl.col("share").round(9), "found", "group", descending=[True, True, False], nulls_last=True)
         .with_columns(
             seen=pl.struct("found", "tasks").map_elements(
                 lambda row: f"{row['found'] or 0:,} of {row['tasks'] or 0:,}", return_dtype=pl.String
@@ -149,7 +149,7 @@ def _rows(released: pl.DataFrame) -> pl.DataFrame:
 
 
 def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
-    y = frame.group_axis(rows.get_column("job_family").to_list())
+    y = frame.group_axis(rows.get_column("group").to_list())
     ticks = [round(step * i, 4) for i in range(int(top / step + 0.5) + 1)]
     axis = alt.Axis(title=None, values=ticks, labelExpr="round(datum.value * 100) + '%'")
     if not rows.get_column("found").fill_null(0).sum():
@@ -173,7 +173,7 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
         ]
     ).filter(pl.col("tasks") > 0)
     bars = (
-        alt.Chart(parts.select("job_family", "part", "start", "end", "tasks", "hours"))
+        alt.Chart(parts.select("group", "part", "start", "end", "tasks", "hours"))
         .mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR)
         .encode(
             x=x,
@@ -185,7 +185,7 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
                 legend=alt.Legend(symbolStrokeColor=theme.OUTLINE) if parts.height else None,
             ),
             tooltip=captions.tooltips(
-                "job_family",
+                "group",
                 part=("N", "Tasks found", None),
                 tasks=("Q", "Number of tasks", ","),
                 hours=("Q", "Weekly hours", ",.1f"),
@@ -195,11 +195,11 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
     per_pixel = top / _WIDTH * max(1.0, rows.height / 20)
     strokes = pl.DataFrame(
         [
-            {"job_family": family, "at": at}
-            for family, start, end in parts.filter(part=without_hours).select("job_family", "start", "end").rows()
+            {"group": family, "at": at}
+            for family, start, end in parts.filter(part=without_hours).select("group", "start", "end").rows()
             for at in theme.strokes(start, end, per_pixel)
         ],
-        schema={"job_family": pl.String, "at": pl.Float64},
+        schema={"group": pl.String, "at": pl.Float64},
     )
     return [bars, theme.hatched(alt.Chart(strokes), _BAR).encode(x=alt.X("at:Q"), y=y)]
 
@@ -219,10 +219,10 @@ def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str) -> str:
     amount = hours(float(counts.get_column("hours").sum()))
     headline = f"{quoted} {are} in {found:,} of {plural(total(counts, 'tasks'), 'task')}"
     headline += f", with {amount} a week documented" if with_hours else ", with no hours documented"
-    families = shown.filter(pl.col("job_family") != NO_FAMILY, pl.col("found") > 0)
+    families = shown.filter(pl.col("group") != NO_FAMILY, pl.col("found") > 0)
     if families.height == 0 or shown.height == 1:
         return headline
-    family, share = families.select("job_family", "share").row(0)
+    family, share = families.select("group", "share").row(0)
     tied = families.filter(pl.col("share").round(9) == round(share, 9)).height
     if tied > 1:
         return f"{headline}; the largest share, {percent(share)}, is in {tied:,} families{scope and ' of those shown'}"
@@ -246,8 +246,8 @@ def _description(rows: pl.DataFrame, headline: str, quoted: str, population: str
     matches = rows.filter(pl.col("found") > 0)
     figures = (
         f"{family} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'unknown hours'}"
-        for family, n, share, amount in matches.select("job_family", "found", "share", "hours").rows()
+        for family, n, share, amount in matches.select("group", "found", "share", "hours").rows()
     )
     extremes = f"{headline}." + (f" Families with matches: {'; '.join(figures)}." if matches.height else "")
-    none = rows.filter(pl.col("found") == 0).get_column("job_family").to_list()
+    none = rows.filter(pl.col("found") == 0).get_column("group").to_list()
     return summary, extremes, [f"None in {listed(none)}."] if none else []

@@ -137,7 +137,7 @@ def _families(shown: pl.DataFrame) -> pl.DataFrame:
         shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if fully suppressed
         .with_columns(suppressed=captions.is_suppressed())
         .sort(
-            *("suppressed", "usable_weeks_high", "full_time_weeks_high", "job_family"),
+            *("suppressed", "usable_weeks_high", "full_time_weeks_high", "group"),
             descending=[False, True, True, False],
             nulls_last=True,
         )
@@ -152,8 +152,8 @@ def _has_axis(rows: list[dict[str, Any]], at: int) -> bool:
 
 def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
     """Draw a family's panel, with axis labels only on the left and bottom edges."""
-    family = row["job_family"]
-    curve = shown.filter(job_family=family).select(
+    family = row["group"]
+    curve = shown.filter(group=family).select(
         "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
     )
     x = alt.X(
@@ -278,10 +278,10 @@ def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, h
         f"per person and week, in {plural(drawn.height, 'panel')}, one per job family, for {population}."
     )
     known = drawn.filter(pl.col("usable_share_high").is_not_null())
-    numbers = "; ".join(f"{row['job_family']} {_fte(row)}" for row in known.iter_rows(named=True))
+    numbers = "; ".join(f"{row['group']} {_fte(row)}" for row in known.iter_rows(named=True))
     unknown = drawn.filter(pl.col("usable_share_high").is_null() & ~captions.is_suppressed())
     shape = [
-        f"{row['job_family']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
+        f"{row['group']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
     ]
     if families.height > drawn.height:
         shape.append(f"{families.height - drawn.height} more families are not drawn.")

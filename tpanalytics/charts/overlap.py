@@ -142,20 +142,20 @@ def plot_overlap(
 def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
     """Return each pair in both directions, in the columns ``row``, ``column``, ``shared`` and ``share``."""
     a_in_b, b_in_a = ("jaccard", "jaccard") if weight == "tasks" else ("containment_a_in_b", "containment_b_in_a")
-    sides = [("family_a", "family_b", a_in_b), ("family_b", "family_a", b_in_a)]
+    sides = [("group_a", "group_b", a_in_b), ("group_b", "group_a", b_in_a)]
     both = pl.concat(
         overlap.select(row=pl.col(row), column=pl.col(column), shared=pl.col("tasks_shared"), share=pl.col(share))
         for row, column, share in sides
     )
-    names = pl.concat([both.select(job_family="row"), both.select(job_family="column")])
-    drawn = theme.sanitize_labels(names).get_column("job_family")
+    names = pl.concat([both.select(group="row"), both.select(group="column")])
+    drawn = theme.sanitize_labels(names).get_column("group")
     return both.with_columns(row=drawn.head(both.height), column=drawn.tail(both.height)).sort("row", "column")
 
 
 def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) -> tuple[list[str], int]:
     """Return the families to draw, sorted by similarity (suppressed ones last), and the number omitted."""
-    largest = shown.sort("tasks", "job_family", descending=[True, False]).head(_MOST).get_column("job_family")
-    names = [family for family in shown.get_column("job_family").sort() if family in set(largest)]
+    largest = shown.sort("tasks", "group", descending=[True, False]).head(_MOST).get_column("group")
+    names = [family for family in shown.get_column("group").sort() if family in set(largest)]
     pairs = shares.filter(pl.col("share").is_not_null() & (pl.col("shared") >= _ENOUGH))
     both = pairs.group_by(
         pl.min_horizontal("row", "column").alias("first"), pl.max_horizontal("row", "column").alias("second")
@@ -163,7 +163,7 @@ def _order(families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame) ->
     similarity = {(first, second): share for first, second, share in both.rows()}
     order = order_by_similarity([family for family in names if family != NO_FAMILY], similarity)
     order += [NO_FAMILY] * (NO_FAMILY in names)
-    suppressed = families.filter(captions.is_suppressed()).get_column("job_family").to_list()[: _MOST - len(order)]
+    suppressed = families.filter(captions.is_suppressed()).get_column("group").to_list()[: _MOST - len(order)]
     return [*order, *suppressed], families.height - len(order) - len(suppressed)
 
 
@@ -172,7 +172,7 @@ def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.
     places = pl.DataFrame(
         {"row": order, "place": range(1, len(order) + 1)}, schema={"row": pl.String, "place": pl.Int64}
     )
-    names = shown.get_column("job_family").to_list()
+    names = shown.get_column("group").to_list()
     grid = places.join(places.rename({"row": "column", "place": "across"}), how="cross").filter(
         pl.col("row") != pl.col("column")
     )
@@ -280,11 +280,11 @@ def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
 def _quotable(squares: pl.DataFrame, shown: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
     """Return squares where both families are grade A or B, largest share first."""
     known = pl.lit(value=True) if weight == "tasks" else grade(pl.col("hours_coverage")).is_in(["A", "B"])
-    safe = shown.filter(known & (pl.col("job_family") != NO_FAMILY)).select("job_family")
+    safe = shown.filter(known & (pl.col("group") != NO_FAMILY)).select("group")
     return (
         squares.drop_nulls("share")
-        .join(safe, left_on="row", right_on="job_family", how="semi")
-        .join(safe, left_on="column", right_on="job_family", how="semi")
+        .join(safe, left_on="row", right_on="group", how="semi")
+        .join(safe, left_on="column", right_on="group", how="semi")
         .sort("share", "row", "column", descending=[True, False, False])
     )
 
@@ -362,7 +362,7 @@ _PAIR = ("row", "column", "share")
 def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, notes: list[str]) -> str:
     """Describe the family order and the squares without a figure."""
     shown = [
-        family for family in order if family in set(families.filter(~captions.is_suppressed()).get_column("job_family"))
+        family for family in order if family in set(families.filter(~captions.is_suppressed()).get_column("group"))
     ]
     texts = [f"Order: {listed(shown)}."] if 0 < len(shown) <= _PRINTED else []
     few = (squares.get_column("sign") == _FEW).sum()

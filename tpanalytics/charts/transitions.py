@@ -105,7 +105,7 @@ def plot_transitions(
     if shown.height == 0:
         return frame.no_jobs_in_either()
     released = suppress(moves, after, before, privacy=privacy)
-    counts = measure_coverage(after, states=states).select("job_family", jobs_after="jobs", tasks_after="tasks")
+    counts = measure_coverage(after, states=states).select("group", jobs_after="jobs", tasks_after="tasks")
     groups = frame.groups_of_change(counts, shown, before, after, privacy)
     if not groups.totals:
         return frame.all_suppressed_chart(groups)

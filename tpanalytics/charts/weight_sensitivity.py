@@ -14,9 +14,9 @@ from tpanalytics.formatting import listed
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.weights import WEIGHTS, at
 from tpanalytics.measures.break_even import break_even
-from tpanalytics.measures.exposure import bounds_by_family, exposure as measure_exposure
+from tpanalytics.measures.exposure import bounds_by_group, exposure as measure_exposure
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_families
+from tpanalytics.measures.privacy.release import filter_groups
 from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def plot_weight_sensitivity(
     crossings = break_even(profiles, level_weights=level_weights, states=states)
     if measured.height == 0:
         return frame.no_jobs()
-    released = filter_families(
+    released = filter_groups(
         captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, **options), families
     )
     measured = captions.rows_for_totals(measured, released, families)
@@ -160,23 +160,23 @@ def _band(
     profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], options: dict[str, Any]
 ) -> pl.DataFrame:
     """Return bounds at several H2 weights for the families in the headline."""
-    schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    schema = {"group": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not families:
         return pl.DataFrame(schema=schema)
     parts = [
-        theme.sanitize_labels(bounds_by_family(profiles, level_weights=at(level_weights, b), **options))
-        .filter(pl.col("job_family").is_in(families))
-        .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
+        theme.sanitize_labels(bounds_by_group(profiles, level_weights=at(level_weights, b), **options))
+        .filter(pl.col("group").is_in(families))
+        .select("group", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS
     ]
     known = pl.concat(parts)
     unbounded = known.filter(pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
-    return known.join(unbounded, on="job_family", how="anti", maintain_order="left")
+    return known.join(unbounded, on="group", how="anti", maintain_order="left")
 
 
 def _extent(lines: pl.DataFrame) -> Extent:
     """Return a fixed index range and a plot height that fits all labels."""
-    labelled_families = lines.filter(pl.col("role") != "other").get_column("job_family")
+    labelled_families = lines.filter(pl.col("role") != "other").get_column("group")
     needed = sum(slot(name) for name in labelled_families) + 10
     return Extent(-0.02, 1.02, max(_HEIGHT, needed))
 
@@ -194,16 +194,16 @@ def _banded(band: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
         return []
     area = alt.Chart(band).mark_area(color="#E3EBEB", opacity=0.8)
     x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
-    return [area.encode(x=x, y=_y("bound_low", extent), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("job_family:N"))]
+    return [area.encode(x=x, y=_y("bound_low", extent), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("group:N"))]
 
 
 def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
     """Draw the lines, the end points of labelled lines, and the marks that follow the slider."""
     order = {role: place for place, role in enumerate(reversed(_ROLES))}
-    rows = lines.sort(pl.col("role").replace_strict(order, return_dtype=pl.Int64), "job_family")
+    rows = lines.sort(pl.col("role").replace_strict(order, return_dtype=pl.Int64), "group")
     domain = list(_ROLES)
     colour = alt.Color("role:N", scale=alt.Scale(domain=domain, range=[_ROLES[r][0] for r in domain]), legend=None)
-    drawn = alt.Chart(rows.select("job_family", "weight_low", "weight_high", "role", "data_grade"))
+    drawn = alt.Chart(rows.select("group", "weight_low", "weight_high", "role", "data_grade"))
     straight = drawn.mark_rule().encode(
         x=_x(0),
         x2=alt.X2Datum(1),
@@ -213,7 +213,7 @@ def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
         strokeWidth=alt.StrokeWidth(
             "role:O", scale=alt.Scale(domain=domain, range=[_ROLES[r][1] for r in domain]), legend=None
         ),
-        tooltip=captions.tooltips("job_family", "weight_low", "weight_high", "data_grade"),
+        tooltip=captions.tooltips("group", "weight_low", "weight_high", "data_grade"),
     )
     ends = [
         alt.Chart(rows.filter(grade & (pl.col("role") != "other")).select(end, "role"))
@@ -234,7 +234,7 @@ def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
             x=_x(weight),
             y=_y("at_weight", extent),
             size=alt.Size("role:O", scale=alt.Scale(domain=domain, range=[46, 28, 12]), legend=None),
-            tooltip=captions.tooltips("job_family", at_weight=("Q", "Index at this weight", ".2f")),
+            tooltip=captions.tooltips("group", at_weight=("Q", "Index at this weight", ".2f")),
         )
     )
     return [straight, rule.encode(x=_x(weight)), dots, *ends]
@@ -326,13 +326,13 @@ def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
     if reason:
         return reason
     known = families.filter(captions.has_enough_data())
-    ends = {row["job_family"]: row for row in known.iter_rows(named=True)}
-    others = families.filter(pl.col("exposure").is_not_null() & (pl.col("job_family") != NO_FAMILY)).height - 1
+    ends = {row["group"]: row for row in known.iter_rows(named=True)}
+    others = families.filter(pl.col("exposure").is_not_null() & (pl.col("group") != NO_FAMILY)).height - 1
     if known.height == 1:
         more = "; there is not enough data on the others" * (others > 0)
         top = known.row(0, named=True)
         index = captions.index_range(top["weight_low"], top["weight_high"])
-        return f"{top['job_family']}: exposure {index}, depending on the weight of partly automatable tasks{more}"
+        return f"{top['group']}: exposure {index}, depending on the weight of partly automatable tasks{more}"
     scope = captions.headline_scope(families)
     if len(safe) == 1:
         top = ends[safe[0].family]
@@ -383,7 +383,7 @@ def _description(lines: pl.DataFrame, first: list[Leader], population: str, note
         )
         rows = (
             lines.filter(pl.col("role") != "other")
-            .select("job_family", "weight_low", "weight_high", "data_grade")
+            .select("group", "weight_low", "weight_high", "data_grade")
             .rows()
         )
         figures = f"{leading}. Labelled families: " + "; ".join(

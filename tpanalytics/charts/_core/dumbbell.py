@@ -82,7 +82,7 @@ def _families(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
         data_grade=grade(pl.min_horizontal("coverage_before", "coverage_after")),
         suppressed=captions.is_suppressed(),
     ).sort(
-        *("suppressed", pl.col("change").is_null(), pl.col("change").round(9), "job_family"),
+        *("suppressed", pl.col("change").is_null(), pl.col("change").round(9), "group"),
         descending=[False, False, True, False],
     )
     digits = frame.decimals(families.get_column("change").to_list())
@@ -112,9 +112,9 @@ def _families(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
 
 
 def _arrows(families: pl.DataFrame, figure: _Figure) -> list[alt.Chart]:
-    y = frame.group_axis(families.get_column("job_family").to_list())
+    y = frame.group_axis(families.get_column("group").to_list())
     rows = families.filter(pl.col("change").is_not_null()).select(
-        *("job_family", "was", "now", "rise", "rate", "known", "measured"),
+        *("group", "was", "now", "rise", "rate", "known", "measured"),
         head=pl.when(pl.col("change") > 0)
         .then(pl.lit("triangle-right"))
         .when(pl.col("change") < 0)
@@ -134,7 +134,7 @@ def _arrows(families: pl.DataFrame, figure: _Figure) -> list[alt.Chart]:
     dashed = alt.StrokeDashValue([1, 0], condition=theme.when("datum.measured", [3, 3]))
     number = ".2f" if figure.level is None else ",.1f"
     tooltip = captions.tooltips(
-        "job_family",
+        "group",
         was=("Q", "Before", number),
         now=("Q", "After", number),
         rise=("N", "Change", None),
@@ -160,7 +160,7 @@ def _finding(families: pl.DataFrame, figure: _Figure) -> str:
         return captions.ALL_SUPPRESSED
     if not shown.select((pl.col("tasks_before") + pl.col("tasks_after")).sum()).item():
         return captions.NO_TASK_IN_EITHER
-    both = shown.filter(pl.col("change").is_not_null(), pl.col("job_family") != NO_FAMILY)
+    both = shown.filter(pl.col("change").is_not_null(), pl.col("group") != NO_FAMILY)
     if not both.height:
         return _capitalized(f"{figure.name} cannot be compared: no job family has a figure in both snapshots")
     safe = both.filter(pl.col("data_grade").is_in(["A", "B"]))
@@ -177,13 +177,13 @@ def _finding(families: pl.DataFrame, figure: _Figure) -> str:
     verb = "rose" if row["change"] > 0 else "fell"
     if both.height > 1 and steady.height > 1:
         verb = f"{verb} most"
-    tied = steady.filter(pl.col("change").round(9) == round(row["change"], 9)).get_column("job_family").to_list()
+    tied = steady.filter(pl.col("change").round(9) == round(row["change"], 9)).get_column("group").to_list()
     if len(tied) > 1:
         names = listed(tied) if len(tied) <= 3 else f"{len(tied)} families"
         return _capitalized(f"{among}{figure.name} {verb} in {names}{of_shown}: {row['rise']} each")
     by = row["rise"] if figure.level is None else captions.relative(row["change"], row["was"])
     change = f"from {figure.write(row['was'])} to {figure.write(row['now'])}" + (f" ({by})" if by != NONE else "")
-    return _capitalized(f"{among}{figure.name} {verb} in {row['job_family']}{of_shown * (steady.height > 1)}: {change}")
+    return _capitalized(f"{among}{figure.name} {verb} in {row['group']}{of_shown * (steady.height > 1)}: {change}")
 
 
 def _capitalized(text: str) -> str:
@@ -206,13 +206,13 @@ def _description(
     )
     both = families.filter(pl.col("change").is_not_null())
     changes = [
-        f"{row['job_family']} from {figure.write(row['was'])} to {figure.write(row['now'])} "
+        f"{row['group']} from {figure.write(row['was'])} to {figure.write(row['now'])} "
         f"({row['rise']}, {row['rate']})"
         for row in both.rows(named=True)
     ]
     extremes = ([f"Changes: {listed(changes)}."] if changes else []) + notes * groups.totals
     shape = []
-    measured = both.filter("measured").select("job_family", "known").rows()
+    measured = both.filter("measured").select("group", "known").rows()
     if measured:
         names = listed(f"{family} ({coverage})" for family, coverage in measured)
         shape.append(

@@ -45,7 +45,7 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
         return []
     ends = {family: (low, high) for family, low, high in _ends(lines)}
     crossings = [
-        (b, *pair) for *pair, b in pairs.select("family_a", "family_b", "break_even").rows() if ends.keys() >= {*pair}
+        (b, *pair) for *pair, b in pairs.select("group_a", "group_b", "break_even").rows() if ends.keys() >= {*pair}
     ]
     start = min(ends, key=lambda family: (-round(ends[family][0], 9), -round(ends[family][1], 9), family))
     result = [Leader(start, 0.0, ends[start][0])]
@@ -67,7 +67,7 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
 
 
 def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
-    rows: list[tuple[str, float, float]] = lines.select("job_family", "weight_low", "weight_high").rows()
+    rows: list[tuple[str, float, float]] = lines.select("group", "weight_low", "weight_high").rows()
     return rows
 
 
@@ -98,10 +98,10 @@ def slot(family: str) -> int:
 
 def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
     """Return the labels at one end of the plot, positioned in index units."""
-    ordered = rows.sort(end, "job_family")
-    names = [_label_lines(name) for name in ordered["job_family"]]
+    ordered = rows.sort(end, "group")
+    names = [_label_lines(name) for name in ordered["group"]]
     wanted = [(value - extent.low) / extent.pixel for value in ordered[end]]
-    slots = [slot(name) for name in ordered["job_family"]]
+    slots = [slot(name) for name in ordered["group"]]
     label = pl.Series(
         [extent.low + position * extent.pixel for position in spread(wanted, slots, extent.height)], dtype=pl.Float64
     )
@@ -118,7 +118,7 @@ def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
 
 def ties(families: pl.DataFrame) -> list[list[str]]:
     """Return the largest groups of families whose rank intervals all overlap."""
-    rows = families.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high").rows()
+    rows = families.filter(pl.col("rank_low").is_not_null()).select("group", "rank_low", "rank_high").rows()
     overlapping = [
         [family for family, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
     ]
@@ -143,12 +143,12 @@ def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
 
 def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs with both families drawn, and sanitize the names."""
-    names = dict(zip(shown["job_family"], theme.sanitize_labels(shown)["job_family"], strict=True))
-    sides = [pl.col(f"family_{side}") for side in "ab"]
+    names = dict(zip(shown["group"], theme.sanitize_labels(shown)["group"], strict=True))
+    sides = [pl.col(f"group_{side}") for side in "ab"]
     return (
         crossings.filter(side.is_in(list(names)) for side in sides)
         .with_columns(side.replace_strict(names, default=None, return_dtype=pl.String) for side in sides)
-        .select("family_a", "family_b", "break_even")
+        .select("group_a", "group_b", "break_even")
     )
 
 
@@ -158,16 +158,16 @@ def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.D
     highest = [by_name[leader.family] for leader in first]
     # Families with the same line as a leader also lead.
     leading = [family for family, ends in by_name.items() if ends in highest]
-    named = lines.get_column("job_family").to_list()
+    named = lines.get_column("group").to_list()
     if len(named) > ALL:
-        lowest = [lines.sort(column, "job_family").item(0, "job_family") for column in ("weight_low", "weight_high")]
-        crossings = pl.concat([pairs["family_a"], pairs["family_b"]]).value_counts(name="times")
+        lowest = [lines.sort(column, "group").item(0, "group") for column in ("weight_low", "weight_high")]
+        crossings = pl.concat([pairs["group_a"], pairs["group_b"]]).value_counts(name="times")
         crossings = crossings.sort("times", crossings.columns[0], descending=[True, False])
         named = list(dict.fromkeys([*leading, *lowest, *crossings.to_series()]))[: max(SOME, len(leading))]
     role = (
-        pl.when(pl.col("job_family").is_in(leading))
+        pl.when(pl.col("group").is_in(leading))
         .then(pl.lit("leads"))
-        .when(pl.col("job_family").is_in(named))
+        .when(pl.col("group").is_in(named))
         .then(pl.lit("named"))
         .otherwise(pl.lit("other"))
     )
