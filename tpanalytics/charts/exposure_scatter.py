@@ -8,23 +8,27 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import clean_text, hours, listed, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_flag
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.weights import WEIGHTS
-from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_of_jobs
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["plot_exposure_scatter"]
 
-#: Maximum number of families to draw in separate panels.
+#: Maximum number of groups to draw in separate panels.
 _PANELS = 6
 _WIDE, _SMALL = (600, 400), (236, 210)
 #: Maximum number of dots, and grid steps (index, hours) for merging jobs into dots.
@@ -47,6 +51,7 @@ _CORNERS = {
 def plot_exposure_scatter(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     names: bool = False,
     states: Sequence[str] = COUNTED_STATES,
@@ -55,14 +60,16 @@ def plot_exposure_scatter(
     """Draw each job's exposure against its documented weekly hours.
 
     Each dot is a single job, or several jobs with similar values. The area shows the headcount if known for every job,
-    and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6 families
-    are drawn in separate panels, and more share a single panel. Jobs without an index and jobs in suppressed families
-    are not drawn.
+    and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6 groups
+    are drawn in separate panels, and more share a single panel. Jobs without an index and jobs in suppressed groups
+    are not drawn. A job in several groups has a dot in the panel of each, and one dot in a single panel.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns read by `exposure_by_job`.
+        Task profiles with the columns read by `exposure`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     names
@@ -82,7 +89,7 @@ def plot_exposure_scatter(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If a weight is not between 0 and 1.
+        If an argument is invalid.
 
     Warns
     -----
@@ -98,31 +105,39 @@ def plot_exposure_scatter(
     """
     check_flag("names", names)
     profiles = with_cache(profiles)
-    measured = measure_exposure(profiles, level_weights=level_weights, states=states)
-    if measured.height == 0:
+    words = grouping(profiles, by)
+    how: dict[str, Any] = {"level_weights": level_weights, "states": states}
+    released = captions.released(measure_exposure, profiles, privacy, by=by, weight="hours", **how)
+    if released.height == 0:
         return frame.no_jobs()
-    released = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
-    groups = frame.groups(measured, released, profiles, privacy)
+    totals = captions.rows_for_totals(measure_exposure, profiles, words, released, None, weight="hours", **how)
+    groups = frame.groups(totals, released, profiles, privacy, words)
     shown = groups.rows.filter(~captions.is_suppressed()).select("group")
-    jobs = theme.sanitize_labels(exposure_by_job(profiles, level_weights=level_weights, states=states))
+    jobs = groups.labelled(exposure_of_jobs(profiles, by=by, **how))
     jobs = jobs.join(shown, on="group", how="semi", maintain_order="left")
+    n_groups = jobs.filter(pl.col("exposure").is_not_null()).get_column("group").n_unique()
+    if words.overlap and n_groups > _PANELS:
+        # Without panels, draw each job once, with all its tasks and people.
+        ids = jobs.get_column("job_id").unique()
+        jobs = exposure_of_jobs(profiles, by=None, **how).filter(pl.col("job_id").is_in(ids.to_list()))
     drawn = jobs.filter(pl.col("exposure").is_not_null())
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
     notes = captions.wrapped(
         [
             *groups.suppression,
             *captions.suppressed_names(groups.rows),
-            *_footnotes(measured, jobs, level_weights, staffed=staffed, totals=groups.totals),
+            *_footnotes(totals, jobs, level_weights, staffed=staffed, totals=groups.totals),
+            *words.overlap_notes("hours"),
             *groups.sources,
         ]
     )
     with_dots = set(drawn["group"])
-    order = [family for family in groups.rows.get_column("group") if family in with_dots]
+    order = [group for group in groups.rows.get_column("group") if group in with_dots]
     texts: dict[str, Any] = {
-        "title": _headline(groups.rows, drawn),
+        "title": _headline(groups.rows, drawn, words),
         "subtitle": (
             f"Exposure index (0 to 1) against documented weekly hours of each job · "
-            f"{order[0] if len(order) == 1 else groups.population}"
+            f"{order[0] if len(order) == 1 and words.by else groups.population}"
         ),
     }
     if drawn.height:
@@ -146,10 +161,10 @@ def _scatter(
     names: bool,
     **texts: str,
 ) -> theme.Chart | theme.Panels:
-    """Draw a panel per family if there are only a few, and a single panel otherwise."""
+    """Draw a panel per group if there are only a few, and a single panel otherwise."""
     panelled = 1 < len(order) <= _PANELS
-    panel_families: list[str | None] = [*order] if panelled else [None]
-    parts = [(family, drawn.filter(group=family) if family else drawn) for family in panel_families]
+    panel_groups: list[str | None] = [*order] if panelled else [None]
+    parts = [(family, drawn.filter(group=family) if family else drawn) for family in panel_groups]
     dots = _dots(drawn, staffed=staffed, panels=panelled)
     most, extent = max(12.0, *dots.get_column("many")), _extent(drawn)
     named = [row for _, jobs in parts for row in _farthest(jobs, extent)] if names else []
@@ -342,11 +357,11 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
     return marks
 
 
-def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
+def _headline(families: pl.DataFrame, drawn: pl.DataFrame, words: Grouping) -> str:
     """Return a headline with the exposure range of grade A and B jobs."""
     if not families.filter(~captions.is_suppressed()).height:
-        return captions.ALL_SUPPRESSED
-    scope = " in the families shown" if families.filter(captions.is_suppressed()).height else ""
+        return words.all_suppressed
+    scope = f" in the {words.many} shown" if families.filter(captions.is_suppressed()).height else ""
     if not drawn.height:
         if families.get_column("tasks").fill_null(0).sum():
             return f"Exposure of the jobs{scope} cannot be computed"
@@ -365,7 +380,7 @@ def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
 
 
 def _footnotes(
-    measured: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
+    counts: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
 ) -> list[str]:
     if not totals:
         return [captions.index_definition(level_weights)]
@@ -373,7 +388,7 @@ def _footnotes(
     area = "headcount" if staffed else "number of jobs"
     return [
         *([f"{plural(missing, 'job')} without an index {'is' if missing == 1 else 'are'} not drawn."] * (missing > 0)),
-        captions.index_coverage(measured),
+        captions.index_coverage(counts),
         *([f"The area of a dot is the {area}; dashed lines are the medians of all dots."] * (missing < jobs.height)),
         captions.index_definition(level_weights),
         captions.grade_note(captions.WEIGHTED, of="a job's tasks"),
@@ -383,7 +398,7 @@ def _footnotes(
 def _description(
     groups: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
 ) -> str:
-    panels = " One panel per family." * (len(parts) > 1)
+    panels = f" One panel per {groups.words.one}." * (len(parts) > 1)
     summary = (
         f"Dots of the exposure index against documented weekly hours per job for {groups.population}. "
         f"Hollow dots are jobs of grade C; dashed lines are the medians.{panels}"
@@ -406,7 +421,7 @@ def _description(
         far = (f"{clean_text(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
         numbers.append(f"Labelled outermost jobs: {'; '.join(far)}.")
     unknown = groups.rows.filter(
-        pl.col("exposure").is_null() & ~captions.is_suppressed() & (pl.col("group") != NO_FAMILY)
+        pl.col("exposure").is_null() & ~captions.is_suppressed() & groups.words.is_named()
     )
     shape = [f"No jobs drawn for {listed(unknown.get_column('group').to_list())}."] if unknown.height else []
     return captions.alt_text(summary, " ".join(numbers), " ".join([*shape, *notes]))

@@ -1,4 +1,4 @@
-"""Line labels, and helpers to find leading and tied families."""
+"""Line labels, and helpers to find leading and tied groups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.charts._core import captions, theme
+from tpanalytics.charts._core import captions
 from tpanalytics.charts._core.frame import name_lines
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Label line height in pixels, and maximum label width in characters.
 LINE, WRAP = 12, 34
-#: Label every family if there are at most `ALL`. Otherwise, label about `SOME` of them to keep labels legible.
+#: Label every group if there are at most `ALL`. Otherwise, label about `SOME` of them to keep labels legible.
 ALL, SOME = 18, 10
 
 
@@ -32,15 +32,15 @@ class Extent(NamedTuple):
 
 
 class Leader(NamedTuple):
-    """Most exposed family from an H2 weight of `since` upwards. The index there is `level`."""
+    """Most exposed group from an H2 weight of `since` upwards. The index there is `level`."""
 
-    family: str
+    group: str
     since: float
     level: float
 
 
 def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
-    """Return the most exposed families, in order, as the H2 weight increases from 0 to 1."""
+    """Return the most exposed groups, in order, as the H2 weight increases from 0 to 1."""
     if not lines.height:
         return []
     ends = {family: (low, high) for family, low, high in _ends(lines)}
@@ -117,7 +117,7 @@ def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
 
 
 def ties(families: pl.DataFrame) -> list[list[str]]:
-    """Return the largest groups of families whose rank intervals all overlap."""
+    """Return the largest sets of groups whose rank intervals all overlap."""
     rows = families.filter(pl.col("rank_low").is_not_null()).select("group", "rank_low", "rank_high").rows()
     overlapping = [
         [family for family, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
@@ -129,7 +129,7 @@ def ties(families: pl.DataFrame) -> list[list[str]]:
 
 
 def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
-    """Arrange groups in columns so they don't overlap."""
+    """Arrange sets of groups in columns so they don't overlap."""
     result: list[list[list[str]]] = []
     for group in groups:
         first = order.index(group[0])
@@ -141,22 +141,18 @@ def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
     return result
 
 
-def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs with both families drawn, and sanitize the names."""
-    names = dict(zip(shown["group"], theme.sanitize_labels(shown)["group"], strict=True))
-    sides = [pl.col(f"group_{side}") for side in "ab"]
-    return (
-        crossings.filter(side.is_in(list(names)) for side in sides)
-        .with_columns(side.replace_strict(names, default=None, return_dtype=pl.String) for side in sides)
-        .select("group_a", "group_b", "break_even")
-    )
+def drawn_pairs(crossings: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the pairs with both groups drawn."""
+    names = lines.get_column("group").to_list()
+    both = crossings.filter(pl.col(f"group_{side}").is_in(names) for side in "ab")
+    return both.select("group_a", "group_b", "break_even")
 
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
     """Add a ``role`` column: 'leads', 'named', or 'other' for background lines."""
     by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
-    highest = [by_name[leader.family] for leader in first]
-    # Families with the same line as a leader also lead.
+    highest = [by_name[leader.group] for leader in first]
+    # Groups with the same line as a leader also lead.
     leading = [family for family, ends in by_name.items() if ends in highest]
     named = lines.get_column("group").to_list()
     if len(named) > ALL:
