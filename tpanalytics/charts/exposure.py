@@ -365,6 +365,8 @@ def _description(families: pl.DataFrame, tied: list[list[str]], groups: frame.Gr
     )
     top, bottom = rows.row(0, named=True), rows.row(-1, named=True)
     figures = "; ".join(map(_row, rows.iter_rows(named=True)))
+    if not groups.words.by:
+        return summary, f"Index: {_row({**top, 'group': ''}).strip()}.", shape
     extremes = (
         f"The index ranges from {captions.index_text(top['exposure'])} in {top['group']} to "
         f"{captions.index_text(bottom['exposure'])} in {bottom['group']}. All: {figures}."

@@ -257,6 +257,6 @@ def _description(rows: pl.DataFrame, headline: str, quoted: str, groups: frame.G
         f"{family} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'unknown hours'}"
         for family, n, share, amount in matches.select("group", "found", "share", "hours").rows()
     )
-    extremes = f"{headline}." + (f" {capitalized(groups.words.many)} with matches: {'; '.join(figures)}." if matches.height else "")
+    extremes = f"{headline}." + (f" {capitalized(groups.words.many)} with matches: {'; '.join(figures)}." if matches.height and groups.words.by else "")
     none = rows.filter(pl.col("found") == 0).get_column("group").to_list()
     return summary, extremes, [f"None in {listed(none)}."] if none else []

@@ -9,7 +9,10 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, plural
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -22,13 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.scenario import Range
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By, StaffCount
 
 __all__ = ["plot_fragmentation"]
 
-#: Draw every family if there are at most `_ALL`. Otherwise, draw only the `_LARGEST`.
+#: Draw every group if there are at most `_ALL`. Otherwise, draw only the `_LARGEST`.
 _ALL, _LARGEST = 24, 12
 _COLUMNS, _WIDTH, _HEIGHT, _WRAP = 4, 188, 92, 32
 _HALF_DAY = 4.0
@@ -42,6 +47,8 @@ _LEGEND = (
 def plot_fragmentation(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
+    weight: StaffCount = "fte",
     freed: Mapping[str, Range],
     realisation: Range,
     adoption: Range,
@@ -49,17 +56,21 @@ def plot_fragmentation(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.ConcatChart | alt.LayerChart:
-    """Draw the share of freed hours by minimum block size, with one panel per job family.
+    """Draw the share of freed hours by minimum block size, with one panel per group.
 
     Block sizes are in hours per person and week. The band shows the range under the assumptions, and the black bar
-    marks half a day (4 hours). The usable full-time equivalents are shown below the family name. Families with the
-    most usable hours come first. If there are more than 24 families, only the first 12 are drawn. Panels of suppressed
-    families or families without a figure show the reason instead.
+    marks half a day (4 hours). The usable full-time equivalents are shown below the group's name. Groups with the
+    most usable hours come first. If there are more than 24 groups, only the first 12 are drawn. Panels of suppressed
+    groups or groups without a figure show the reason instead.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `fragmentation`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
+    weight
+        Count of the people in each job: ``"fte"`` (full-time equivalents) or ``"headcount"`` (people).
     freed, realisation
         Required assumptions, passed to `fragmentation`. Ranges are drawn as a band.
     adoption, contract_hours
@@ -99,8 +110,11 @@ def plot_fragmentation(
     >>> chart.to_dict()["description"][:43]
     'Bands of the share of freed hours in blocks'
     """
-    freed_blocks = measure_fragmentation(
+    words = grouping(profiles, by)
+    result = measure_fragmentation(
         profiles,
+        by=by,
+        weight=weight,
         freed=freed,
         realisation=realisation,
         block_hours=_BLOCKS,
@@ -108,15 +122,16 @@ def plot_fragmentation(
         contract_hours=contract_hours,
         states=states,
     )
-    if not freed_blocks.height:
+    if not result.height:
         return frame.no_jobs()
-    meaning, coverage = about(freed_blocks), measure_coverage(profiles, states=states)
-    shown = suppress(freed_blocks, profiles, privacy=privacy, keys=("block_hours",))
-    groups = frame.groups(coverage, shown, profiles, privacy)
-    families = _families(groups.rows)
+    meaning, freed_blocks = about(result), with_labels(result)
+    shown = with_labels(suppress(result, profiles, privacy=privacy, keys=("block_hours",)))
+    totals = captions.rows_for_totals(measure_coverage, profiles, words, shown, None, states=states)
+    groups = frame.groups(totals, shown, profiles, privacy, words)
+    families = _rows(groups.rows)
     drawn = families if families.height <= _ALL else families.head(_LARGEST)
-    headline = _headline(families, freed_blocks, meaning)
-    notes = groups.footnotes(_footnotes(meaning, families.height, drawn.height))
+    headline = _headline(families, freed_blocks, meaning, words)
+    notes = groups.footnotes(_footnotes(meaning, families.height, drawn.height, words))
     rows = drawn.to_dicts()
     panels = [
         _panel(row, groups.rows, left=at % _COLUMNS == 0, bottom=_has_axis(rows, at)) for at, row in enumerate(rows)
@@ -127,12 +142,12 @@ def plot_fragmentation(
         columns=1,
         title=headline,
         subtitle=f"Share of freed hours by minimum block size per person and week · {groups.population}",
-        description=_description(drawn, families, groups.population, headline),
+        description=_description(drawn, families, groups, headline),
     )
 
 
-def _families(shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the figures for half-day blocks, most usable hours first and suppressed families last."""
+def _rows(shown: pl.DataFrame) -> pl.DataFrame:
+    """Return the figures for half-day blocks, most usable hours first and suppressed groups last."""
     return (
         shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if fully suppressed
         .with_columns(suppressed=captions.is_suppressed())
@@ -151,7 +166,7 @@ def _has_axis(rows: list[dict[str, Any]], at: int) -> bool:
 
 
 def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
-    """Draw a family's panel, with axis labels only on the left and bottom edges."""
+    """Draw a group's panel, with axis labels only on the left and bottom edges."""
     family = row["group"]
     curve = shown.filter(group=family).select(
         "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
@@ -237,10 +252,10 @@ def _number(fte: float) -> str:
     return f"{fte:,.1f}" if 0 < fte < 10 else f"{fte:,.0f}"
 
 
-def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning) -> str:
+def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning, words: Grouping) -> str:
     """Return a headline with the total FTE freed in blocks of at least half a day."""
     if not frame.any_shown(families):
-        return captions.ALL_SUPPRESSED
+        return words.all_suppressed
     half = freed_blocks.filter(block_hours=_HALF_DAY)
     sums = half.select(pl.col("^(usable|full_time)_weeks_.*$").sum()).row(0, named=True)
     if not half.get_column("usable_weeks_high").count():
@@ -259,23 +274,24 @@ def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meani
     return f"{usable} of {freed} freed full-time equivalents come in blocks of half a day (4\u00a0h) or more"
 
 
-def _footnotes(meaning: Meaning, families: int, drawn: int) -> list[str]:
+def _footnotes(meaning: Meaning, families: int, drawn: int, words: Grouping) -> list[str]:
     return [
         captions.coverage_of(meaning, "hours, level and headcount"),
         captions.grade_note("hours, a level and a headcount", meaning.grade),
         _LEGEND,
         *(
-            [f"Only the {drawn} families with the most usable hours are drawn, not {families - drawn} others."]
+            [f"Only the {drawn} {words.many} with the most usable hours are drawn, not {families - drawn} others."]
             * (drawn < families)
         ),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
 
 
-def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, headline: str) -> str:
+def _description(drawn: pl.DataFrame, families: pl.DataFrame, groups: frame.Groups, headline: str) -> str:
+    words = groups.words
     summary = (
         f"Bands of the share of freed hours in blocks of a minimum size, from half an hour to {_BLOCKS[-1]:g} hours "
-        f"per person and week, in {plural(drawn.height, 'panel')}, one per job family, for {population}."
+        f"per person and week, in {plural(drawn.height, 'panel')}{f', one per {words.noun},' if words.by else ''} for {groups.population}."
     )
     known = drawn.filter(pl.col("usable_share_high").is_not_null())
     numbers = "; ".join(f"{row['group']} {_fte(row)}" for row in known.iter_rows(named=True))
@@ -284,6 +300,6 @@ def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, h
         f"{row['group']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
     ]
     if families.height > drawn.height:
-        shape.append(f"{families.height - drawn.height} more families are not drawn.")
+        shape.append(f"{families.height - drawn.height} more {words.many} are not drawn.")
     extremes = f"{headline}." + (f" At half a day: {numbers}." if numbers else "")
     return captions.alt_text(summary, extremes, " ".join([*shape, *captions.suppressed_names(families)]))

@@ -308,6 +308,8 @@ def _description(
     extremes = ""
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
+        if not groups.words.by:
+            return summary, f"H1 share: {percent(top['h1'])} (grade {top['data_grade']}).", []
         shares = listed(f"{family} {percent(h1)}" for family, h1 in known.select("group", "h1").rows())
         extremes = (
             f"The H1 shares range from {percent(top['h1'])} in {top['group']} (grade {top['data_grade']}) to "

@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.grouping import FAMILIES
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.formatting import NONE, clean_text, coverage_percent, hours, listed, percent, plural
 from tpanalytics.measures._core.checks import check_choice
@@ -105,8 +106,9 @@ def plot_transitions(
     if shown.height == 0:
         return frame.no_jobs_in_either()
     released = suppress(moves, after, before, privacy=privacy)
-    counts = measure_coverage(after, states=states).select("group", jobs_after="jobs", tasks_after="tasks")
-    groups = frame.groups_of_change(counts, shown, before, after, privacy)
+    groups = frame.groups_of_change(
+        measure_coverage(after, states=states), shown, before, after, privacy, FAMILIES
+    )
     if not groups.totals:
         return frame.all_suppressed_chart(groups)
     if moves.height and not released.height:

@@ -388,7 +388,7 @@ def _footnotes(
 def _description(lines: pl.DataFrame, first: list[Leader], groups: frame.Groups, notes: list[str], b: float) -> str:
     summary = (
         f"Lines of the exposure index against the weight of H2 for {groups.population}. "
-        f"Each {groups.words.one} is a straight line from the index at a weight of 0 to the index at a weight of 1. Bold lines have "
+        f"{'Each ' + groups.words.one if groups.words.by else 'The index'} is a straight line from the index at a weight of 0 to the index at a weight of 1. Bold lines have "
         f"the highest index at some weight. A slider in the browser sets the weight, here {b:.2f}."
     )
     figures = ""

@@ -32,6 +32,8 @@ LINE = 150
 
 #: Label for a suppressed row.
 SUPPRESSED_LABEL = "suppressed (small group)"
+#: Maximum number of suppressed groups to list by name.
+_MOST_NAMES = 40
 
 
 def released(
@@ -98,6 +100,8 @@ def suppression_footnote(result: pl.DataFrame, privacy: Privacy | None, words: G
 def suppressed_names(rows: pl.DataFrame) -> list[str]:
     """Return a sentence listing the suppressed groups, if any."""
     names = rows.filter(is_suppressed()).get_column("group").to_list()
+    if len(names) > _MOST_NAMES:
+        names = [*names[:_MOST_NAMES], f"{len(names) - _MOST_NAMES:,} more"]
     return [f"Suppressed (small group): {listed(names)}."] if names else []
 
 
