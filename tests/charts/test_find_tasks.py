@@ -119,7 +119,7 @@ def test_tasks_without_text_are_counted() -> None:
 
 def test_selected_families_are_drawn_as_in_the_full_chart(sample: tpa.TaskProfiles) -> None:
     selection = ["Sales", "Finance"]
-    chart = tpa.plot_find_tasks(sample, "customer", families=selection)
+    chart = tpa.plot_find_tasks(sample, "customer", groups=selection)
     spec, full = chart.to_dict(), tpa.plot_find_tasks(sample, "customer").to_dict()
     assert {row["job_family"] for row in bars_of(spec)} == set(selection)
     assert [row for row in bars_of(full) if row["job_family"] in selection] == bars_of(spec)
@@ -132,7 +132,7 @@ def test_selected_families_are_drawn_as_in_the_full_chart(sample: tpa.TaskProfil
 
 def test_unknown_family_raises(sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"'Sale' is not a job family \(did you mean 'Sales'\?\)"):
-        tpa.plot_find_tasks(sample, "customer", families=["Sale"])
+        tpa.plot_find_tasks(sample, "customer", groups=["Sale"])
 
 
 def test_text_without_words_raises(sample: tpa.TaskProfiles) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -20,10 +20,11 @@ from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import altair as alt
 
@@ -105,20 +106,27 @@ def plot_compare(
     """
     check_choice("measure", measure, Compared)
     if by is None and measure != "hours":
-        raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass by='job_family'.")
+        raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass `by`, like by='job_family'.")
     # A bridge is only drawn if at least one job family is large enough.
     drawn_by = by if by is not None else _families(before, after)
     words = grouping(after, drawn_by)
-    result = _result(before, after, drawn_by, measure, level, same_task, states)
-    rows = result.filter(pl.col("scope") == ("group" if words.by else "all"))
+    how: dict[str, Any] = {"same_task": same_task, "level": level} if measure == "hours" else {}
+    function: Callable[..., pl.DataFrame] = compare if measure == "hours" else compare_exposure
+    result = function(before, after, by=drawn_by, states=states, **how)
+    rows = with_labels(result).filter(pl.col("scope") == ("group" if words.by else "all"))
     if not rows.height:
         return frame.no_jobs_in_either()
     if words.overlap:
-        total = _result(before, after, None, measure, level, same_task, states)
+        total = function(before, after, by=None, states=states, **how)
         counts = with_labels(measure_coverage(after, by=None, states=states))
     else:
         total, counts = result, rows.select("group", jobs="jobs_after", tasks="tasks_after")
-    released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
+    if "job_id" in words.by:
+        shown = suppress(result, after, before, privacy=privacy).filter(pl.col("scope") == "group")
+        both = captions.with_suppressed_jobs(shown, result.filter(pl.col("scope") == "group"))
+        released = with_labels(both).drop("level", strict=False)
+    else:
+        released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
     groups = frame.groups_of_change(counts, released, before, after, privacy, words)
     company, meaning = total.filter(pl.col("scope") == "all").row(0, named=True), about(total)
     if words.by and by is not None:
@@ -130,17 +138,3 @@ def _families(before: TaskProfiles, after: TaskProfiles) -> By:
     """Return the column with job families if both snapshots have it."""
     return BY_FAMILY if all(BY_FAMILY in columns_of_jobs(profiles) for profiles in (before, after)) else None
 
-
-def _result(
-    before: TaskProfiles,
-    after: TaskProfiles,
-    by: By,
-    measure: Compared,
-    level: str,
-    same_task: SameTask,
-    states: Sequence[str],
-) -> pl.DataFrame:
-    """Compare the snapshots, and return one row per group with a ``group`` label, plus the total."""
-    if measure == "hours":
-        return with_labels(compare(before, after, by=by, level=level, same_task=same_task, states=states))
-    return with_labels(compare_exposure(before, after, by=by, states=states))

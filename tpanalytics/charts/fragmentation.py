@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import polars as pl
@@ -12,18 +12,15 @@ from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, plural
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL, Privacy
-from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
 
     from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
@@ -111,21 +108,20 @@ def plot_fragmentation(
     'Bands of the share of freed hours in blocks'
     """
     words = grouping(profiles, by)
-    result = measure_fragmentation(
-        profiles,
-        by=by,
-        weight=weight,
-        freed=freed,
-        realisation=realisation,
-        block_hours=_BLOCKS,
-        adoption=adoption,
-        contract_hours=contract_hours,
-        states=states,
-    )
-    if not result.height:
+    how: dict[str, Any] = {
+        "weight": weight,
+        "freed": freed,
+        "realisation": realisation,
+        "block_hours": _BLOCKS,
+        "adoption": adoption,
+        "contract_hours": contract_hours,
+        "states": states,
+    }
+    shown = captions.released(measure_fragmentation, profiles, privacy, by=by, **how)
+    if not shown.height:
         return frame.no_jobs()
-    meaning, freed_blocks = about(result), with_labels(result)
-    shown = with_labels(suppress(result, profiles, privacy=privacy, keys=("block_hours",)))
+    freed_blocks = measure_fragmentation(profiles, by=None if words.overlap else by, **how)
+    meaning = about(freed_blocks)
     totals = captions.rows_for_totals(measure_coverage, profiles, words, shown, None, states=states)
     groups = frame.groups(totals, shown, profiles, privacy, words)
     families = _rows(groups.rows)
@@ -283,6 +279,7 @@ def _footnotes(meaning: Meaning, families: int, drawn: int, words: Grouping) -> 
             [f"Only the {drawn} {words.many} with the most usable hours are drawn, not {families - drawn} others."]
             * (drawn < families)
         ),
+        *words.overlap_notes("fte"),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
 

@@ -42,12 +42,12 @@ def released(
     """Compute a measure, suppress small groups, and return the groups with a ``group`` label."""
     result = release(measure, profiles, privacy=privacy, **how)
     if "job_id" in by_of(result):
-        result = _with_suppressed_jobs(result, measure(profiles, **how))
+        result = with_suppressed_jobs(result, measure(profiles, **how))
     result = with_labels(result)
     return result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
 
 
-def _with_suppressed_jobs(shown: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
+def with_suppressed_jobs(shown: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
     """Add a row without figures for each suppressed job. `suppress` removes such rows from results by job."""
     by = by_of(result)
     removed = result.join(shown, on=by, how="anti", maintain_order="left").unique(by, maintain_order=True)

@@ -86,6 +86,8 @@ class Grouping(NamedTuple):
     @property
     def missing(self) -> str:
         """Describe the jobs or tasks without a group."""
+        if len(self.by) > 1:
+            return "groups with missing values"
         return f"{'tasks' if self.columns.tasks else 'jobs'} without {self.article(self.one)}"
 
     def is_named(self, column: str = "group") -> pl.Expr:
