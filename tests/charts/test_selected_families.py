@@ -18,7 +18,7 @@ every_plot = pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.__name
 
 
 def families_in(spec: dict[str, Any]) -> set[str]:
-    return {row["job_family"] for rows in spec["datasets"].values() for row in rows if "job_family" in row}
+    return {row["group"] for rows in spec["datasets"].values() for row in rows if "group" in row}
 
 
 @every_plot

@@ -19,7 +19,12 @@ def fragmentation(profiles: tpa.TaskProfiles, **arguments: Any) -> Any:
     levels = ["H1", *profiles.tasks.get_column("ai_impact_level").drop_nulls().unique().sort()]
     freed = {level: {"H1": (0.4, 0.7), "H2": (0.15, 0.3)}.get(level, 0.0) for level in levels}
     return tpa.plot_fragmentation(
-        profiles, freed=freed, realisation=(0.6, 0.8), adoption=(0.3, 0.6), contract_hours=38.5, **arguments
+        profiles,
+        **{"weight": "headcount", **arguments},
+        freed=freed,
+        realisation=(0.6, 0.8),
+        adoption=(0.3, 0.6),
+        contract_hours=38.5,
     )
 
 

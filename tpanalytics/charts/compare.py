@@ -127,14 +127,13 @@ def plot_compare(
         released = with_labels(both).drop("level", strict=False)
     else:
         released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
-    groups = frame.groups_of_change(counts, released, before, after, privacy, words)
+    layout = frame.groups_of_change(counts, released, before, after, privacy, words)
     company, meaning = total.filter(pl.col("scope") == "all").row(0, named=True), about(total)
     if words.by and by is not None:
-        return dumbbell(groups, company, meaning, None if measure == "exposure" else level)
-    return bridge(groups, company, meaning) if groups.totals else frame.all_suppressed_chart(groups)
+        return dumbbell(layout, company, meaning, None if measure == "exposure" else level)
+    return bridge(layout, company, meaning) if layout.totals else frame.all_suppressed_chart(layout)
 
 
 def _families(before: TaskProfiles, after: TaskProfiles) -> By:
     """Return the column with job families if both snapshots have it."""
     return BY_FAMILY if all(BY_FAMILY in columns_of_jobs(profiles) for profiles in (before, after)) else None
-

@@ -111,16 +111,16 @@ def plot_coverage(
     totals = captions.rows_for_totals(measure_coverage, profiles, words, released, None, states=states)
     if words.overlap and evidence is not None:
         evidence = source_coverage(profiles, by=None, states=states)
-    groups = frame.groups(totals, released, profiles, privacy, words)
-    rows = _rows(groups.rows)
+    layout = frame.groups(totals, released, profiles, privacy, words)
+    rows = _rows(layout.rows)
     return frame.chart(
-        groups,
+        layout,
         rows,
         _cells(rows, frame.group_axis(rows.get_column("group").to_list()), absent, words),
         _COLUMNS,
         title=_headline(rows, absent, words),
         basis="Share of tasks with hours, a level, a validation and a source",
-        description=_description(rows, absent, groups),
+        description=_description(rows, absent, layout),
         notes=[*_footnotes(_with_evidence(totals, evidence), absent), *words.overlap_notes(None)],
         size=(_WIDTH, _ROW),
         below=14,
@@ -174,14 +174,14 @@ def _rows(released: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str], words: Grouping) -> list[alt.Chart]:
+def _cells(groups: pl.DataFrame, y: alt.Y, absent: Mapping[str, str], words: Grouping) -> list[alt.Chart]:
     step = _CELL + _GAP + _FIGURE
     scale = alt.Scale(domain=[0, _WIDTH], nice=False)
     axis = alt.Axis(title=None, labels=False, grid=False)
-    covered = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
+    covered = groups.filter(~pl.col("suppressed") & ~pl.col("empty"))
     rows = [
         {
-            "group": family,
+            "group": group,
             "what": name,
             "from": float(number * step + _FIGURE),
             "known": number * step + _FIGURE + _CELL * float(share),
@@ -191,7 +191,7 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str], words: G
         }
         for number, (column, name, _, _) in enumerate(_PARTS)
         if column not in absent
-        for family, share in covered.select("group", column).rows()
+        for group, share in covered.select("group", column).rows()
         if share is not None
     ]
     schema = {
@@ -226,9 +226,9 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str], words: G
     return [box, bar, figures, *heads]
 
 
-def _headline(families: pl.DataFrame, absent: Mapping[str, str], words: Grouping) -> str:
+def _headline(groups: pl.DataFrame, absent: Mapping[str, str], words: Grouping) -> str:
     """Return a headline saying how many groups have enough data to quote."""
-    shown = families.filter(~pl.col("suppressed"))
+    shown = groups.filter(~pl.col("suppressed"))
     if not shown.height:
         return words.all_suppressed
     not_requested = [name for column, name, _, _ in _PARTS[:2] if absent.get(column) == _NOT_REQUESTED]
@@ -236,17 +236,17 @@ def _headline(families: pl.DataFrame, absent: Mapping[str, str], words: Grouping
         return f"Figures that need {listed(not_requested)} are missing: not requested when loading"
     with_tasks = shown.filter(~pl.col("empty"))
     if not with_tasks.height:
-        where = f"the {words.many} shown" if shown.height < families.height else "these task profiles"
+        where = f"the {words.many} shown" if shown.height < groups.height else "these task profiles"
         return f"No tasks in {where}"
     named = with_tasks.filter(words.is_named())
     if named.height < 2:
         single = named if named.height else with_tasks
-        family, share, grade = single.select("group", "both_coverage", "data_grade").row(0)
+        group, share, grade = single.select("group", "both_coverage", "data_grade").row(0)
         if not named.height or not words.by:
             return f"{coverage_percent(share)} of tasks have hours and a level: {_VERDICT[grade]}"
-        return f"{family}: {coverage_percent(share)} of tasks have hours and a level, {_VERDICT[grade]}"
-    scope = " shown" if shown.height < families.height else " with tasks"
-    return _verdicts(named, scope * (named.height < families.filter(words.is_named()).height), words)
+        return f"{group}: {coverage_percent(share)} of tasks have hours and a level, {_VERDICT[grade]}"
+    scope = " shown" if shown.height < groups.height else " with tasks"
+    return _verdicts(named, scope * (named.height < groups.filter(words.is_named()).height), words)
 
 
 def _verdicts(named: pl.DataFrame, scope: str, words: Grouping) -> str:
@@ -258,16 +258,18 @@ def _verdicts(named: pl.DataFrame, scope: str, words: Grouping) -> str:
         verb, pronoun = ("do", "their") if len(poor) > 1 else ("does", "its")
         return f"{listed(poor)} {verb} not have enough data to quote on {pronoun} own"
     if poor:
-        family, share = named.select("group", "both_coverage").row(0)
+        group, share = named.select("group", "both_coverage").row(0)
         return (
-            f"{len(poor)} of {count} {words.many}{scope} do not have enough data to quote on their own; lowest coverage: "
-            f"{family}, {coverage_percent(share)} of tasks have hours and a level"
+            f"{len(poor)} of {count} {words.many}{scope} do not have enough data to quote on their own; "
+            f"lowest coverage: {group}, {coverage_percent(share)} of tasks have hours and a level"
         )
     if safe == count:
         return f"All {count} {words.many}{scope} have enough data to quote on their own"
     if not safe:
         return f"All {count} {words.many}{scope} should be quoted with their coverage"
-    return f"{safe} of {count} {words.many}{scope} have enough data to quote on their own; quote the others with coverage"
+    return (
+        f"{safe} of {count} {words.many}{scope} have enough data to quote on their own; quote the others with coverage"
+    )
 
 
 def _footnotes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
@@ -287,12 +289,12 @@ def _footnotes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _description(families: pl.DataFrame, absent: Mapping[str, str], groups: frame.Groups) -> tuple[str, str, list[str]]:
+def _description(groups: pl.DataFrame, absent: Mapping[str, str], layout: frame.Groups) -> tuple[str, str, list[str]]:
     drawn = [(column, name) for column, _, name, _ in _PARTS if column not in absent]
-    content = f"share of tasks with {listed(name for _, name in drawn)}" if groups.totals else "coverage of the tasks"
-    summary = f"Matrix of bars: {content} for {groups.population}."
-    summary += groups.words.sorted_by("hours and level, lowest first")
-    known = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
+    content = f"share of tasks with {listed(name for _, name in drawn)}" if layout.totals else "coverage of the tasks"
+    summary = f"Matrix of bars: {content} for {layout.population}."
+    summary += layout.words.sorted_by("hours and level, lowest first")
+    known = groups.filter(~pl.col("suppressed") & ~pl.col("empty"))
     phrases = {column: "validated" if column == "validated_share" else f"with {name}" for column, name in drawn}
     rows = "; ".join(
         f"{row['group']} {listed(f'{coverage_percent(row[name])} {phrase}' for name, phrase in phrases.items())}, "
@@ -305,7 +307,7 @@ def _description(families: pl.DataFrame, absent: Mapping[str, str], groups: fram
         if names:
             shape.append(f"{verdict.capitalize()}: {listed(names)}.")
     shape += [f"The column {name} is empty: {absent[column]}." for column, name, _, _ in _PARTS if column in absent]
-    without_tasks = families.filter("empty").get_column("group").to_list()
+    without_tasks = groups.filter("empty").get_column("group").to_list()
     if without_tasks:
         shape.append(f"No tasks in {listed(without_tasks)}.")
     return summary, f"{rows}." if rows else "", shape

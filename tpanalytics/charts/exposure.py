@@ -47,7 +47,7 @@ _GREY, _BAND = "#7A7A80", "#E3EBEB"
 #: Vertical position of the legend above the plot.
 _KEY = -42
 _DOTS = {"A": "enough data", "B": "enough data", "C": "grade C"}
-#: Maximum number of lines joining families, and the distance between lines in pixels.
+#: Maximum number of lines joining groups, and the distance between lines in pixels.
 _MOST_TIES, _TIE = 9, 9
 
 
@@ -122,24 +122,24 @@ def plot_exposure(
     if released.height == 0:
         return frame.no_jobs()
     totals = captions.rows_for_totals(measure_exposure, profiles, words, released, None, **week, **options)
-    groups = frame.groups(totals, released, profiles, privacy, words)
+    layout = frame.groups(totals, released, profiles, privacy, words)
     # Only rank the groups shown. A missing rank would reveal a suppressed group's position.
     shown = released.filter(~captions.is_suppressed()).get_column("group").to_list()
     ranks = exposure_ranking(profiles, by=by, rounds=rounds, seed=seed, families=shown, **options)
-    families = _rows(groups.rows, groups.labelled(with_labels(ranks)))
-    order = families.get_column("group").to_list()
-    tied, y, range_of_h2 = ties(families), frame.group_axis(order), "H2" in level_weights
+    groups = _rows(layout.rows, layout.labelled(with_labels(ranks)))
+    order = groups.get_column("group").to_list()
+    tied, y, range_of_h2 = ties(groups), frame.group_axis(order), "H2" in level_weights
     joined = columns(tied, order)
     return frame.chart(
+        layout,
         groups,
-        families,
-        [*_key(families, range_of_h2=range_of_h2), *_intervals(families, y, words, range_of_h2=range_of_h2)],
+        [*_key(groups, range_of_h2=range_of_h2), *_intervals(groups, y, words, range_of_h2=range_of_h2)],
         _COLUMNS,
-        title=_headline(families, words),
+        title=_headline(groups, words),
         basis=f"Exposure index, 0 to 1: share of {captions.UNIT[weight]}, weighted by AI impact level",
-        description=_description(families, tied, groups),
+        description=_description(groups, tied, layout),
         notes=[
-            *_footnotes(totals, level_weights, families, words, many_ties=len(joined) > _MOST_TIES),
+            *_footnotes(totals, level_weights, groups, words, many_ties=len(joined) > _MOST_TIES),
             *words.overlap_notes(weight),
         ],
         size=(_WIDTH, _ROW),
@@ -178,14 +178,14 @@ def _x(field: str) -> alt.X:
     return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
 
 
-def _intervals(families: pl.DataFrame, y: alt.Y, words: Grouping, *, range_of_h2: bool) -> list[alt.Chart]:
+def _intervals(groups: pl.DataFrame, y: alt.Y, words: Grouping, *, range_of_h2: bool) -> list[alt.Chart]:
     rows = alt.Chart(
-        families.filter(pl.col("exposure").is_not_null()).select(
+        groups.filter(pl.col("exposure").is_not_null()).select(
             *("group", "exposure", "weight_low", "weight_high", "interval_low", "interval_high"),
             *("inner_low", "inner_high", "dot", "jobs_weighed", "tasks_weighed"),
         )
     )
-    banded = families.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())
+    banded = groups.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())
     bounds = (
         alt.Chart(banded.select("group", "bound_low", "bound_high"))
         .mark_bar(size=25, color=_BAND, stroke=_BAND, strokeWidth=1)
@@ -230,9 +230,9 @@ def _filled() -> alt.Scale:
     return alt.Scale(domain=list(dict.fromkeys(_DOTS.values())), range=[theme.ACCENT, "#FFFFFF"])
 
 
-def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
+def _key(groups: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
     """Draw a legend above the plot."""
-    if not families.get_column("exposure").count():
+    if not groups.get_column("exposure").count():
         return []
     at, marks = 0, []
     base = alt.Chart(alt.InlineData(values=[{}]))
@@ -249,14 +249,14 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
         ).encode(**theme.pixel_encoding(x=x, y=_KEY))
         return placed
 
-    grades = set(families.get_column("data_grade").drop_nulls())
+    grades = set(groups.get_column("data_grade").drop_nulls())
     if grades & {"A", "B"}:
         marks += [point("circle", 72, theme.ACCENT, 5, theme.INK), _label("index", 15)]
         at = 58
     if "C" in grades:
         marks += [point("circle", 72, "#FFFFFF", at + 5, theme.INK), _label("index (grade C)", at + 15)]
         at += 116
-    if families.get_column("interval_low").count():
+    if groups.get_column("interval_low").count():
         marks += [line(1.2, theme.INK, at, at + 30), line(4, theme.INK, at + 8, at + 22)]
         marks += [_label("66% and 95% intervals", at + 36)]
         at += 176
@@ -264,7 +264,7 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
         marks += [line(1, _GREY, at, at + 28), point("triangle-right", 22, _GREY, at, _GREY)]
         marks += [point("triangle-left", 22, _GREY, at + 28, _GREY), _label("H2 weight 0 to 1", at + 36)]
         at += 148
-    if families.get_column("bound_low").count():
+    if groups.get_column("bound_low").count():
         marks += [line(12, _BAND, at, at + 28), _label("bounds allowing for missing data", at + 34)]
     return marks
 
@@ -282,7 +282,7 @@ def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
     for at, column in enumerate(joined):
         x = theme.pixel_encoding(x=left + _TIE * at)
         ends = pl.DataFrame({"group": [group[0] for group in column], "last": [group[-1] for group in column]})
-        members = pl.DataFrame({"group": [family for group in column for family in group]})
+        members = pl.DataFrame({"group": [group for group in column for group in group]})
         marks += [
             alt.Chart(ends).mark_rule(stroke=theme.INK, strokeWidth=1).encode(**x, y=y, y2=alt.Y2("last:N")),
             alt.Chart(members)
@@ -293,19 +293,19 @@ def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
     return [*marks, theme.note(header, x=left - 4, y=-18, baseline="bottom", lineHeight=12, fontSize=10.5)]
 
 
-def _headline(families: pl.DataFrame, words: Grouping) -> str:
+def _headline(groups: pl.DataFrame, words: Grouping) -> str:
     """Name the most exposed group if it's distinguishable from the others of grade A or B."""
-    reason = captions.no_headline_reason(families, words)
+    reason = captions.no_headline_reason(groups, words)
     if reason:
         return reason
-    safe = families.filter(captions.has_enough_data(words))
+    safe = groups.filter(captions.has_enough_data(words))
     top = safe.row(0, named=True)
     index = captions.index_text(top["exposure"])
-    others = families.filter(words.is_named() & pl.col("exposure").is_not_null()).height - 1
+    others = groups.filter(words.is_named() & pl.col("exposure").is_not_null()).height - 1
     if safe.height == 1:
         more = "; there is not enough data to compare the others" if others else ""
         return words.headline(top["group"], f"exposure {index}{_interval(top)}{more}")
-    scope = captions.headline_scope(families, words)
+    scope = captions.headline_scope(groups, words)
     if top["rank_low"] is None:
         return f"{top['group']} has the highest exposure{scope}, {index}, but too few jobs for an interval"
     rivals = safe.filter(pl.col("rank_low").fill_null(0) <= top["rank_high"]).get_column("group").to_list()
@@ -313,7 +313,8 @@ def _headline(families: pl.DataFrame, words: Grouping) -> str:
         return f"{top['group']} is the most exposed {words.one}{scope}: {index}{_interval(top)}"
     if len(rivals) <= 3:
         return f"{listed(rivals)} are not distinguishable as the most exposed{scope}: up to {index}"
-    return f"No single {words.one} is clearly the most exposed{scope}: {len(rivals)} of {safe.height} overlap, up to {index}"
+    some = f"{len(rivals)} of {safe.height} overlap, up to {index}"
+    return f"No single {words.one} is clearly the most exposed{scope}: {some}"
 
 
 def _interval(row: dict[str, Any]) -> str:
@@ -328,44 +329,47 @@ def _interval(row: dict[str, Any]) -> str:
 def _footnotes(
     measured: pl.DataFrame,
     level_weights: Mapping[str, float],
-    families: pl.DataFrame,
+    groups: pl.DataFrame,
     words: Grouping,
     *,
     many_ties: bool,
 ) -> list[str]:
-    few = families.filter(pl.col("exposure").is_not_null() & pl.col("interval_low").is_null()).height
+    few = groups.filter(pl.col("exposure").is_not_null() & pl.col("interval_low").is_null()).height
     brackets = f" A rank in brackets has no interval because the {words.one} has fewer than 5 jobs."
     of = f" of each {words.one}" if words.by else ""
     bootstrap = f"Intervals come from a bootstrap over the jobs{of} and do not allow for missing data."
-    unbounded = families.filter(
+    unbounded = groups.filter(
         pl.col("exposure").is_not_null() & (pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
     ).height
     return [
         captions.index_coverage(measured),
         bootstrap + brackets * (few > 0),
-        *([f"{unbounded} {words.many} have no bounds: both task hours and contract hours are missing."] * (unbounded > 1)),
+        *(
+            [f"{unbounded} {words.many} have no bounds: both task hours and contract hours are missing."]
+            * (unbounded > 1)
+        ),
         *([f"Too many {words.many} overlap to join them by lines; compare their ranks instead."] * many_ties),
         captions.index_definition(level_weights),
         captions.INDEX_GRADE,
     ]
 
 
-def _description(families: pl.DataFrame, tied: list[list[str]], groups: frame.Groups) -> tuple[str, str, list[str]]:
-    summary = f"Dots and intervals of the exposure index for {groups.population}."
-    rows = families.filter(pl.col("exposure").is_not_null())
+def _description(groups: pl.DataFrame, tied: list[list[str]], layout: frame.Groups) -> tuple[str, str, list[str]]:
+    summary = f"Dots and intervals of the exposure index for {layout.population}."
+    rows = groups.filter(pl.col("exposure").is_not_null())
     shape = [
         *(f"Not distinguishable: {listed(group)}." for group in tied),
-        *captions.missing_figure_note(families, "exposure"),
+        *captions.missing_figure_note(groups, "exposure"),
     ]
     if not rows.height:
         return summary, "", shape
-    summary += groups.words.sorted_by("index, highest first") + (
+    summary += layout.words.sorted_by("index, highest first") + (
         " The thick and thin lines are 66% and 95% intervals, the band shows "
         "the bounds allowing for missing data, and the line below is the range for H2 weights from 0 to 1."
     )
     top, bottom = rows.row(0, named=True), rows.row(-1, named=True)
     figures = "; ".join(map(_row, rows.iter_rows(named=True)))
-    if not groups.words.by:
+    if not layout.words.by:
         return summary, f"Index: {_row({**top, 'group': ''}).strip()}.", shape
     extremes = (
         f"The index ranges from {captions.index_text(top['exposure'])} in {top['group']} to "

@@ -111,9 +111,9 @@ def plot_exposure_scatter(
     if released.height == 0:
         return frame.no_jobs()
     totals = captions.rows_for_totals(measure_exposure, profiles, words, released, None, weight="hours", **how)
-    groups = frame.groups(totals, released, profiles, privacy, words)
-    shown = groups.rows.filter(~captions.is_suppressed()).select("group")
-    jobs = groups.labelled(exposure_of_jobs(profiles, by=by, **how))
+    layout = frame.groups(totals, released, profiles, privacy, words)
+    shown = layout.rows.filter(~captions.is_suppressed()).select("group")
+    jobs = layout.labelled(exposure_of_jobs(profiles, by=by, **how))
     jobs = jobs.join(shown, on="group", how="semi", maintain_order="left")
     n_groups = jobs.filter(pl.col("exposure").is_not_null()).get_column("group").n_unique()
     if words.overlap and n_groups > _PANELS:
@@ -124,24 +124,24 @@ def plot_exposure_scatter(
     staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
     notes = captions.wrapped(
         [
-            *groups.suppression,
-            *captions.suppressed_names(groups.rows),
-            *_footnotes(totals, jobs, level_weights, staffed=staffed, totals=groups.totals),
+            *layout.suppression,
+            *captions.suppressed_names(layout.rows),
+            *_footnotes(totals, jobs, level_weights, staffed=staffed, totals=layout.totals),
             *words.overlap_notes("hours"),
-            *groups.sources,
+            *layout.sources,
         ]
     )
     with_dots = set(drawn["group"])
-    order = [group for group in groups.rows.get_column("group") if group in with_dots]
+    order = [group for group in layout.rows.get_column("group") if group in with_dots]
     texts: dict[str, Any] = {
-        "title": _headline(groups.rows, drawn, words),
+        "title": _headline(layout.rows, drawn, words),
         "subtitle": (
             f"Exposure index (0 to 1) against documented weekly hours of each job · "
-            f"{order[0] if len(order) == 1 and words.by else groups.population}"
+            f"{order[0] if len(order) == 1 and words.by else layout.population}"
         ),
     }
     if drawn.height:
-        return _scatter(drawn, order, groups, notes, staffed=staffed, names=names, **texts)
+        return _scatter(drawn, order, layout, notes, staffed=staffed, names=names, **texts)
     return theme.assemble(
         [theme.note("No job has an index.", x=0, y=20, fontSize=13), theme.footer(notes, below=10)],
         description=captions.alt_text(texts["title"] + ".", "", " ".join(notes[:2])),
@@ -154,7 +154,7 @@ def plot_exposure_scatter(
 def _scatter(
     drawn: pl.DataFrame,
     order: list[str],
-    groups: frame.Groups,
+    layout: frame.Groups,
     notes: list[str],
     *,
     staffed: bool,
@@ -164,24 +164,24 @@ def _scatter(
     """Draw a panel per group if there are only a few, and a single panel otherwise."""
     panelled = 1 < len(order) <= _PANELS
     panel_groups: list[str | None] = [*order] if panelled else [None]
-    parts = [(family, drawn.filter(group=family) if family else drawn) for family in panel_groups]
+    parts = [(group, drawn.filter(group=group) if group else drawn) for group in panel_groups]
     dots = _dots(drawn, staffed=staffed, panels=panelled)
     most, extent = max(12.0, *dots.get_column("many")), _extent(drawn)
     named = [row for _, jobs in parts for row in _farthest(jobs, extent)] if names else []
-    texts["description"] = _description(groups, parts, named, notes)
+    texts["description"] = _description(layout, parts, named, notes)
     width, height = size = _SMALL if panelled else _WIDE
     panels = [
         _panel(
-            dots.filter(group=family) if family else dots,
+            dots.filter(group=group) if group else dots,
             jobs,
             extent,
             size=size,
             most=most,
             staffed=staffed,
             names=names,
-            family=family,
+            group=group,
         )
-        for family, jobs in parts
+        for group, jobs in parts
     ]
     if not panelled:
         return theme.assemble([*panels[0], theme.footer(notes, below=52)], width=width, height=height, **texts)
@@ -234,7 +234,7 @@ def _panel(
     most: float,
     staffed: bool,
     names: bool,
-    family: str | None,
+    group: str | None,
 ) -> list[alt.Chart]:
     x = alt.X(
         "long:Q",
@@ -277,13 +277,13 @@ def _panel(
     ends = {"y": alt.YDatum(-0.03), "y2": alt.Y2Datum(1.03)}
     vertical = alt.Chart(medians.select("long")).mark_rule(**dashed).encode(x=x, **ends)
     marks = [horizontal, vertical, points, *_median_labels(medians, extent, size)]
-    if family is None:
+    if group is None:
         marks += [
             theme.note(text, x=4 if side < 0 else size[0] - 4, y=9 if up > 0 else size[1] - 9, **_corner(side))
             for (side, up), text in _CORNERS.items()
         ]
     else:
-        lines = frame.name_lines(family, 34, most=3)
+        lines = frame.name_lines(group, 34, most=3)
         marks.append(theme.note(lines, x=0, y=-13 - 14 * len(lines), fontSize=12, fontWeight="bold", color=theme.INK))
     return [*marks, *(_names(jobs, x, y, extent) if names else [])]
 
@@ -357,13 +357,13 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
     return marks
 
 
-def _headline(families: pl.DataFrame, drawn: pl.DataFrame, words: Grouping) -> str:
+def _headline(groups: pl.DataFrame, drawn: pl.DataFrame, words: Grouping) -> str:
     """Return a headline with the exposure range of grade A and B jobs."""
-    if not families.filter(~captions.is_suppressed()).height:
+    if not groups.filter(~captions.is_suppressed()).height:
         return words.all_suppressed
-    scope = f" in the {words.many} shown" if families.filter(captions.is_suppressed()).height else ""
+    scope = f" in the {words.many} shown" if groups.filter(captions.is_suppressed()).height else ""
     if not drawn.height:
-        if families.get_column("tasks").fill_null(0).sum():
+        if groups.get_column("tasks").fill_null(0).sum():
             return f"Exposure of the jobs{scope} cannot be computed"
         return f"No tasks{scope}" if scope else "No tasks in these task profiles"
     safe = drawn.filter(~_is_grade_c())
@@ -396,22 +396,22 @@ def _footnotes(
 
 
 def _description(
-    groups: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
+    layout: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
 ) -> str:
-    panels = f" One panel per {groups.words.one}." * (len(parts) > 1)
+    panels = f" One panel per {layout.words.one}." * (len(parts) > 1)
     summary = (
-        f"Dots of the exposure index against documented weekly hours per job for {groups.population}. "
+        f"Dots of the exposure index against documented weekly hours per job for {layout.population}. "
         f"Hollow dots are jobs of grade C; dashed lines are the medians.{panels}"
     )
     numbers = []
-    for family, jobs in parts:
+    for group, jobs in parts:
         low, median, high, long = jobs.select(
             pl.col("exposure").min().alias("low"),
             pl.col("exposure").median(),
             pl.col("exposure").max().alias("high"),
             pl.col("hours").median(),
         ).row(0)
-        prefix = f"{family}: " if family else ""
+        prefix = f"{group}: " if group else ""
         numbers.append(
             f"{prefix}{plural(jobs.height, 'job')}, exposure {captions.index_range(low, high)}, median "
             f"{captions.index_text(median)}; median hours {hours(long)}; {jobs.filter(_is_grade_c()).height:,} of "
@@ -420,8 +420,6 @@ def _description(
     if named:
         far = (f"{clean_text(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
         numbers.append(f"Labelled outermost jobs: {'; '.join(far)}.")
-    unknown = groups.rows.filter(
-        pl.col("exposure").is_null() & ~captions.is_suppressed() & groups.words.is_named()
-    )
+    unknown = layout.rows.filter(pl.col("exposure").is_null() & ~captions.is_suppressed() & layout.words.is_named())
     shape = [f"No jobs drawn for {listed(unknown.get_column('group').to_list())}."] if unknown.height else []
     return captions.alt_text(summary, " ".join(numbers), " ".join([*shape, *notes]))

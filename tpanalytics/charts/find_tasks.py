@@ -50,7 +50,7 @@ def plot_find_tasks(
     *,
     by: By = BY_FAMILY,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the share of each group's tasks that contain all the search words.
@@ -105,21 +105,19 @@ def plot_find_tasks(
         return frame.no_jobs()
     # Scale the axis to all groups, so bar lengths don't depend on the selection.
     step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
-    shown = filter_groups(released, families)
-    counts = captions.rows_for_totals(
-        matches_by_group, profiles, words, shown, families, text=text, states=states
-    )
-    groups = frame.groups(counts, shown, profiles, privacy, words, families)
-    rows = _rows(groups.rows)
+    shown = filter_groups(released, groups)
+    counts = captions.rows_for_totals(matches_by_group, profiles, words, shown, groups, text=text, states=states)
+    layout = frame.groups(counts, shown, profiles, privacy, words, groups)
+    rows = _rows(layout.rows)
     headline = _headline(rows, counts, quoted, words)
     return frame.chart(
-        groups,
+        layout,
         rows,
         _bars(rows, step, top, words),
         _COLUMNS,
         title=headline,
         basis=f"Share of tasks whose text contains {quoted}",
-        description=_description(rows, headline, quoted, groups),
+        description=_description(rows, headline, quoted, layout),
         notes=[*_footnotes(counts), *words.overlap_notes(None)],
         size=(_WIDTH, _ROW),
     )
@@ -204,8 +202,8 @@ def _bars(rows: pl.DataFrame, step: float, top: float, words: Grouping) -> list[
     per_pixel = top / _WIDTH * max(1.0, rows.height / 20)
     strokes = pl.DataFrame(
         [
-            {"group": family, "at": at}
-            for family, start, end in parts.filter(part=without_hours).select("group", "start", "end").rows()
+            {"group": group, "at": at}
+            for group, start, end in parts.filter(part=without_hours).select("group", "start", "end").rows()
             for at in theme.strokes(start, end, per_pixel)
         ],
         schema={"group": pl.String, "at": pl.Float64},
@@ -228,14 +226,16 @@ def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str, words: Grou
     amount = hours(float(counts.get_column("hours").sum()))
     headline = f"{quoted} {are} in {found:,} of {plural(total(counts, 'tasks'), 'task')}"
     headline += f", with {amount} a week documented" if with_hours else ", with no hours documented"
-    families = shown.filter(words.is_named(), pl.col("found") > 0)
-    if families.height == 0 or shown.height == 1:
+    groups = shown.filter(words.is_named(), pl.col("found") > 0)
+    if groups.height == 0 or shown.height == 1:
         return headline
-    family, share = families.select("group", "share").row(0)
-    tied = families.filter(pl.col("share").round(9) == round(share, 9)).height
+    group, share = groups.select("group", "share").row(0)
+    tied = groups.filter(pl.col("share").round(9) == round(share, 9)).height
     if tied > 1:
-        return f"{headline}; the largest share, {percent(share)}, is in {tied:,} {words.many}{scope and ' of those shown'}"
-    return f"{headline}; the largest share{scope} is in {family}, {percent(share)} of its tasks"
+        return (
+            f"{headline}; the largest share, {percent(share)}, is in {tied:,} {words.many}{scope and ' of those shown'}"
+        )
+    return f"{headline}; the largest share{scope} is in {group}, {percent(share)} of its tasks"
 
 
 def _footnotes(counts: pl.DataFrame) -> list[str]:
@@ -250,13 +250,17 @@ def _footnotes(counts: pl.DataFrame) -> list[str]:
     ]
 
 
-def _description(rows: pl.DataFrame, headline: str, quoted: str, groups: frame.Groups) -> tuple[str, str, list[str]]:
-    summary = f"Bars of the share of tasks whose text contains {quoted}, for {groups.population}, largest share first."
+def _description(rows: pl.DataFrame, headline: str, quoted: str, layout: frame.Groups) -> tuple[str, str, list[str]]:
+    summary = f"Bars of the share of tasks whose text contains {quoted}, for {layout.population}, largest share first."
     matches = rows.filter(pl.col("found") > 0)
     figures = (
-        f"{family} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'unknown hours'}"
-        for family, n, share, amount in matches.select("group", "found", "share", "hours").rows()
+        f"{group} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'unknown hours'}"
+        for group, n, share, amount in matches.select("group", "found", "share", "hours").rows()
     )
-    extremes = f"{headline}." + (f" {capitalized(groups.words.many)} with matches: {'; '.join(figures)}." if matches.height and groups.words.by else "")
+    extremes = f"{headline}." + (
+        f" {capitalized(layout.words.many)} with matches: {'; '.join(figures)}."
+        if matches.height and layout.words.by
+        else ""
+    )
     none = rows.filter(pl.col("found") == 0).get_column("group").to_list()
     return summary, extremes, [f"None in {listed(none)}."] if none else []

@@ -123,22 +123,22 @@ def plot_fragmentation(
     freed_blocks = measure_fragmentation(profiles, by=None if words.overlap else by, **how)
     meaning = about(freed_blocks)
     totals = captions.rows_for_totals(measure_coverage, profiles, words, shown, None, states=states)
-    groups = frame.groups(totals, shown, profiles, privacy, words)
-    families = _rows(groups.rows)
-    drawn = families if families.height <= _ALL else families.head(_LARGEST)
-    headline = _headline(families, freed_blocks, meaning, words)
-    notes = groups.footnotes(_footnotes(meaning, families.height, drawn.height, words))
+    layout = frame.groups(totals, shown, profiles, privacy, words)
+    groups = _rows(layout.rows)
+    drawn = groups if groups.height <= _ALL else groups.head(_LARGEST)
+    headline = _headline(groups, freed_blocks, meaning, words)
+    notes = layout.footnotes(_footnotes(meaning, groups.height, drawn.height, words))
     rows = drawn.to_dicts()
     panels = [
-        _panel(row, groups.rows, left=at % _COLUMNS == 0, bottom=_has_axis(rows, at)) for at, row in enumerate(rows)
+        _panel(row, layout.rows, left=at % _COLUMNS == 0, bottom=_has_axis(rows, at)) for at, row in enumerate(rows)
     ]
     below = alt.LayerChart(layer=[theme.footer(notes, below=4)], width=1, height=1)
     return theme.assemble_panels(
         [alt.ConcatChart(concat=panels, columns=_COLUMNS), below],
         columns=1,
         title=headline,
-        subtitle=f"Share of freed hours by minimum block size per person and week · {groups.population}",
-        description=_description(drawn, families, groups, headline),
+        subtitle=f"Share of freed hours by minimum block size per person and week · {layout.population}",
+        description=_description(drawn, groups, layout, headline),
     )
 
 
@@ -163,8 +163,8 @@ def _has_axis(rows: list[dict[str, Any]], at: int) -> bool:
 
 def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
     """Draw a group's panel, with axis labels only on the left and bottom edges."""
-    family = row["group"]
-    curve = shown.filter(group=family).select(
+    group = row["group"]
+    curve = shown.filter(group=group).select(
         "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
     )
     x = alt.X(
@@ -182,7 +182,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     axis = alt.Axis(title=None, values=[0, 0.5, 1], labels=left, labelExpr=_PERCENT)
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
-    name = frame.name_lines(family, _WRAP, most=3)
+    name = frame.name_lines(group, _WRAP, most=3)
     # Use notes instead of a title. A title's position depends on the axis labels, so panels wouldn't line up.
     head = [
         theme.note(
@@ -248,9 +248,9 @@ def _number(fte: float) -> str:
     return f"{fte:,.1f}" if 0 < fte < 10 else f"{fte:,.0f}"
 
 
-def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning, words: Grouping) -> str:
+def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning, words: Grouping) -> str:
     """Return a headline with the total FTE freed in blocks of at least half a day."""
-    if not frame.any_shown(families):
+    if not frame.any_shown(groups):
         return words.all_suppressed
     half = freed_blocks.filter(block_hours=_HALF_DAY)
     sums = half.select(pl.col("^(usable|full_time)_weeks_.*$").sum()).row(0, named=True)
@@ -270,33 +270,32 @@ def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meani
     return f"{usable} of {freed} freed full-time equivalents come in blocks of half a day (4\u00a0h) or more"
 
 
-def _footnotes(meaning: Meaning, families: int, drawn: int, words: Grouping) -> list[str]:
+def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping) -> list[str]:
     return [
         captions.coverage_of(meaning, "hours, level and headcount"),
         captions.grade_note("hours, a level and a headcount", meaning.grade),
         _LEGEND,
         *(
-            [f"Only the {drawn} {words.many} with the most usable hours are drawn, not {families - drawn} others."]
-            * (drawn < families)
+            [f"Only the {drawn} {words.many} with the most usable hours are drawn, not {groups - drawn} others."]
+            * (drawn < groups)
         ),
         *words.overlap_notes("fte"),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
 
 
-def _description(drawn: pl.DataFrame, families: pl.DataFrame, groups: frame.Groups, headline: str) -> str:
-    words = groups.words
+def _description(drawn: pl.DataFrame, groups: pl.DataFrame, layout: frame.Groups, headline: str) -> str:
+    words = layout.words
+    each = f", one per {words.noun}," if words.by else ""
     summary = (
         f"Bands of the share of freed hours in blocks of a minimum size, from half an hour to {_BLOCKS[-1]:g} hours "
-        f"per person and week, in {plural(drawn.height, 'panel')}{f', one per {words.noun},' if words.by else ''} for {groups.population}."
+        f"per person and week, in {plural(drawn.height, 'panel')}{each} for {layout.population}."
     )
     known = drawn.filter(pl.col("usable_share_high").is_not_null())
     numbers = "; ".join(f"{row['group']} {_fte(row)}" for row in known.iter_rows(named=True))
     unknown = drawn.filter(pl.col("usable_share_high").is_null() & ~captions.is_suppressed())
-    shape = [
-        f"{row['group']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
-    ]
-    if families.height > drawn.height:
-        shape.append(f"{families.height - drawn.height} more {words.many} are not drawn.")
+    shape = [f"{row['group']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)]
+    if groups.height > drawn.height:
+        shape.append(f"{groups.height - drawn.height} more {words.many} are not drawn.")
     extremes = f"{headline}." + (f" At half a day: {numbers}." if numbers else "")
-    return captions.alt_text(summary, extremes, " ".join([*shape, *captions.suppressed_names(families)]))
+    return captions.alt_text(summary, extremes, " ".join([*shape, *captions.suppressed_names(groups)]))

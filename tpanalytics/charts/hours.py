@@ -47,7 +47,7 @@ def plot_hours(
     *,
     by: By = BY_FAMILY,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the jobs' documented weekly hours, with one row per group.
@@ -106,18 +106,16 @@ def plot_hours(
         None if value is None else float(value)
         for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
     )
-    shown = filter_groups(released, families)
-    totals = captions.rows_for_totals(
-        measure_hours, profiles, words, shown, families, weight="hours", states=states
-    )
-    groups = frame.groups(totals, shown, profiles, privacy, words, families)
-    jobs = groups.labelled(jobs)
-    rows = _ordered(groups.rows, jobs)
+    shown = filter_groups(released, groups)
+    totals = captions.rows_for_totals(measure_hours, profiles, words, shown, groups, weight="hours", states=states)
+    layout = frame.groups(totals, shown, profiles, privacy, words, groups)
+    jobs = layout.labelled(jobs)
+    rows = _ordered(layout.rows, jobs)
     order = rows.get_column("group").to_list()
     top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
     x, y = alt.Scale(domain=[0, top], nice=False), frame.group_axis(order)
     return frame.chart(
-        groups,
+        layout,
         rows,
         [
             *([_contract_line(contract, x)] if contract else []),
@@ -127,18 +125,18 @@ def plot_hours(
         _COLUMNS,
         title=_headline(rows, words),
         basis="Documented weekly hours per job",
-        description=_description(rows, groups),
+        description=_description(rows, layout),
         notes=[*_footnotes(totals, contract), *words.overlap_notes("hours")],
         size=(_WIDTH, _ROW),
         below=56,
     )
 
 
-def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+def _ordered(groups: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     """Sort the groups by median, those without hours last, and format the columns."""
     medians = jobs.group_by("group").agg(median=pl.col("hours").median())
     return (
-        families.join(medians, on="group", how="left")
+        groups.join(medians, on="group", how="left")
         .sort("median", "group", descending=[True, False], nulls_last=True)
         .with_columns(
             data_grade=grade(pl.col("coverage")),
@@ -167,8 +165,8 @@ def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
     return placed
 
 
-def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, words: Grouping, *, measured: bool) -> list[alt.Chart]:
-    rows = families.filter(pl.col("hours_p25").is_not_null())
+def _boxes(groups: pl.DataFrame, y: alt.Y, x: alt.Scale, words: Grouping, *, measured: bool) -> list[alt.Chart]:
+    rows = groups.filter(pl.col("hours_p25").is_not_null())
     axis = alt.Axis(title="documented weekly hours", titleAnchor="start", tickCount=8)
     if not measured:
         axis = alt.Axis(title=None, labels=False, grid=False)
@@ -189,9 +187,7 @@ def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, words: Grouping, *, m
     return [box, median]
 
 
-def _dots(
-    jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int], words: Grouping
-) -> alt.Chart:
+def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int], words: Grouping) -> alt.Chart:
     """Merge jobs with similar hours into dots. `rows` is the number of rows and the row height in pixels."""
     dots_per_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair rejects more than 5,000 rows
     step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_per_row * step), top / dots_per_row)
@@ -237,27 +233,25 @@ def _completeness() -> pl.Expr:
     return pl.when("complete").then(pl.lit(_COMPLETENESS[0])).otherwise(pl.lit(_COMPLETENESS[1]))
 
 
-def _headline(families: pl.DataFrame, words: Grouping) -> str:
+def _headline(groups: pl.DataFrame, words: Grouping) -> str:
     """Return a headline with the range of medians. Grade C is ignored, since missing hours lower the median."""
-    all_families, families = families, families.filter(~captions.is_suppressed())
-    if not families.height:
+    all_groups, groups = groups, groups.filter(~captions.is_suppressed())
+    if not groups.height:
         return words.all_suppressed
-    safe = families.filter(
-        pl.col("hours_p50").is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & words.is_named()
-    )
-    if not families.get_column("median").count():
-        if total(families, "tasks"):
+    safe = groups.filter(pl.col("hours_p50").is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & words.is_named())
+    if not groups.get_column("median").count():
+        if total(groups, "tasks"):
             return "Weekly hours cannot be shown: no task has documented hours"
         return "No tasks in these task profiles"
     if safe.height == 0:
-        few = families.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
+        few = groups.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
         compare = f"compare the hours of {words.nouns}" if words.by else "show the hours"
         return f"There {'are not enough jobs' if few else 'is not enough data'} to {compare}"
     top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
     if safe.height == 1:
         of = f" in {top['group']}" if words.by else ""
         return f"Half of the jobs{of} have {hours(top['hours_p50'])} or more documented per week"
-    scope = "" if safe.height == all_families.height else " with enough data"
+    scope = "" if safe.height == all_groups.height else " with enough data"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
         return f"The median job has about {hours(top['hours_p50'])} documented per week in every {words.one}{scope}"
     grades = f" ({words.many} of grade A or B)" if scope else ""
@@ -267,14 +261,14 @@ def _headline(families: pl.DataFrame, words: Grouping) -> str:
     )
 
 
-def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
-    tasks = total(families, "tasks")
+def _footnotes(groups: pl.DataFrame, contract: float | None) -> list[str]:
+    tasks = total(groups, "tasks")
     line = (
         f"The dashed line marks the median contract week ({hours(contract)})."
         if contract
         else "Contract hours are missing, so the documented share of a week is unknown."
     )
-    known = {"hours": total(families, "tasks_with_hours") / tasks if tasks else None}
+    known = {"hours": total(groups, "tasks_with_hours") / tasks if tasks else None}
     note = captions.coverage_note(known, of=plural(tasks, "task"))
     return [
         f"{note} {captions.MISSING_HOURS} Hollow dots therefore understate the hours.",
@@ -283,11 +277,11 @@ def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
     ]
 
 
-def _description(families: pl.DataFrame, groups: frame.Groups) -> tuple[str, str, list[str]]:
-    known = families.filter(pl.col("median").is_not_null()).select("group", "median").rows()
+def _description(groups: pl.DataFrame, layout: frame.Groups) -> tuple[str, str, list[str]]:
+    known = groups.filter(pl.col("median").is_not_null()).select("group", "median").rows()
     summary = (
-        f"Dots and boxes of documented weekly hours per job for {groups.population}."
-        f"{groups.words.sorted_by('median, highest first')}"
+        f"Dots and boxes of documented weekly hours per job for {layout.population}."
+        f"{layout.words.sorted_by('median, highest first')}"
     )
-    medians = f"Medians: {listed(f'{family} {hours(median)}' for family, median in known)}." if known else ""
-    return summary, medians, captions.missing_figure_note(families, "median")
+    medians = f"Medians: {listed(f'{group} {hours(median)}' for group, median in known)}." if known else ""
+    return summary, medians, captions.missing_figure_note(groups, "median")

@@ -72,7 +72,7 @@ def plot_impact(
     by: By = BY_FAMILY,
     weight: Weight | None = None,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each group's work by AI impact level, as shares.
@@ -124,23 +124,23 @@ def plot_impact(
     profiles = with_cache(profiles)
     words, weight = grouping(profiles, by), checked_weight(profiles, by, weight, Weight)
     impact = captions.released(measure_impact, profiles, privacy, by=by, weight=weight, states=states)
-    impact = filter_groups(impact, families)
+    impact = filter_groups(impact, groups)
     if impact.height == 0:
         return frame.no_jobs()
-    coverage = captions.rows_for_totals(measure_coverage, profiles, words, impact, families, states=states)
-    groups = frame.groups(coverage, impact, profiles, privacy, words, families)
-    impact = groups.rows
+    coverage = captions.rows_for_totals(measure_coverage, profiles, words, impact, groups, states=states)
+    layout = frame.groups(coverage, impact, profiles, privacy, words, groups)
+    impact = layout.rows
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     rows = _rows(impact, weight)
     columns = _COLUMNS[weight]
     return frame.chart(
-        groups,
+        layout,
         rows,
         _bars(_segments(impact), frame.group_axis(rows.get_column("group").to_list()), levels, words),
         [*columns, SideColumn("grade", "grade", columns[-1].edge + 48)],
         title=_headline(impact, rows, weight, words),
         basis=f"Share of {captions.UNIT[weight]} by AI impact level",
-        description=_description(rows, levels, weight, groups),
+        description=_description(rows, levels, weight, layout),
         notes=_footnotes(coverage, weight, words),
         size=(_WIDTH, _ROW),
     )
@@ -221,8 +221,8 @@ def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
     # Draw fewer strokes for many groups. Altair raises an error for more than 5,000 rows.
     distance = _HATCH * max(1.0, segments.get_column("group").n_unique() / 40)
     strokes = [
-        {"group": family, "at": round((start + end) / 2 + side * offset, 4)}
-        for family, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
+        {"group": group, "at": round((start + end) / 2 + side * offset, 4)}
+        for group, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
         .select("group", "start", "end", "figure")
         .rows()
         for side in (-1, 1)
@@ -236,49 +236,50 @@ def _counts(amounts: pl.Series) -> pl.Series:
     return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
 
 
-def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, words: Grouping) -> str:
+def _headline(impact: pl.DataFrame, groups: pl.DataFrame, weight: Weight, words: Grouping) -> str:
     """Return a headline with the largest H1 share, ignoring grade C and jobs without a group."""
-    suppressed, families = families.filter(captions.is_suppressed()).height, families.filter(~captions.is_suppressed())
-    if not families.height:
+    suppressed, groups = groups.filter(captions.is_suppressed()).height, groups.filter(~captions.is_suppressed())
+    if not groups.height:
         return words.all_suppressed
     scope = f" in the {words.many} shown" if suppressed else ""
-    return _no_share(impact, families, weight, scope) or _largest(families, weight, scope, words)
+    return _no_share(impact, groups, weight, scope) or _largest(groups, weight, scope, words)
 
 
-def _no_share(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, scope: str) -> str | None:
+def _no_share(impact: pl.DataFrame, groups: pl.DataFrame, weight: Weight, scope: str) -> str | None:
     """Explain why there is no H1 share, or return None if there is."""
-    if not families.get_column("tasks").sum():
+    if not groups.get_column("tasks").sum():
         return f"No tasks{scope or ' in these task profiles'}"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
         return f"AI impact cannot be shown: no task{scope} has a level"
-    if not families.get_column("has_share").any():
+    if not groups.get_column("has_share").any():
         return f"AI impact cannot be shown: {_NO_AMOUNT[weight]}"
     if not total(impact.filter(level="H1"), "tasks"):
         return f"No task{scope} is rated H1, highly automatable"
-    if not families.select((pl.col("h1") > 0).any()).item():
+    if not groups.select((pl.col("h1") > 0).any()).item():
         return f"H1 (highly automatable) tasks have no {weight} to add up"
     return None
 
 
-def _largest(families: pl.DataFrame, weight: Weight, scope: str, words: Grouping) -> str:
-    named = families.filter(words.is_named())
+def _largest(groups: pl.DataFrame, weight: Weight, scope: str, words: Grouping) -> str:
+    named = groups.filter(words.is_named())
     safe = named.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
     if named.height == 0:
-        share, grade = families.select("h1", "data_grade").row(0)
+        share, grade = groups.select("h1", "data_grade").row(0)
         if grade != "C":
             return f"{percent(share)} of {captions.UNIT[weight]} are highly automatable"
     if safe.height == 0:
-        return f"There is not enough data to {f'compare the AI impact of {words.nouns}' if words.by else 'show the AI impact'}"
-    family, share, low, high = safe.select("group", "h1", "low", "high").row(0)
+        compare = f"compare the AI impact of {words.nouns}" if words.by else "show the AI impact"
+        return f"There is not enough data to {compare}"
+    group, share, low, high = safe.select("group", "h1", "low", "high").row(0)
     share_of = f"{percent(share)} of {captions.UNIT[weight]}"
     bounds = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     if named.height == 1:
-        return words.headline(family, f"{share_of}{bounds} are highly automatable")
-    if family != named.item(0, "group"):
+        return words.headline(group, f"{share_of}{bounds} are highly automatable")
+    if group != named.item(0, "group"):
         scope = f" among {words.many} with enough data"
-    if not families.head(1).select(words.is_named()).item():
-        family = f"Of the {words.nouns}, {family}"
-    return f"{family} has the largest highly automatable share{scope}: {share_of}{bounds}"
+    if not groups.head(1).select(words.is_named()).item():
+        group = f"Of the {words.nouns}, {group}"
+    return f"{group} has the largest highly automatable share{scope}: {share_of}{bounds}"
 
 
 def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping) -> list[str]:
@@ -297,23 +298,23 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping) -> list[
 
 
 def _description(
-    families: pl.DataFrame, levels: list[str], weight: Weight, groups: frame.Groups
+    groups: pl.DataFrame, levels: list[str], weight: Weight, layout: frame.Groups
 ) -> tuple[str, str, list[str]]:
-    known = families.filter(pl.col("has_share") & pl.col("h1").is_not_null())
+    known = groups.filter(pl.col("has_share") & pl.col("h1").is_not_null())
     listed_levels = f" ({', '.join(levels)})" if levels else ""
     summary = (
-        f"Stacked bars of {captions.UNIT[weight]} by AI impact level{listed_levels} for {groups.population}."
-        f"{groups.words.sorted_by('their share of H1, highly automatable, highest first')}"
+        f"Stacked bars of {captions.UNIT[weight]} by AI impact level{listed_levels} for {layout.population}."
+        f"{layout.words.sorted_by('their share of H1, highly automatable, highest first')}"
     )
     extremes = ""
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
-        if not groups.words.by:
+        if not layout.words.by:
             return summary, f"H1 share: {percent(top['h1'])} (grade {top['data_grade']}).", []
-        shares = listed(f"{family} {percent(h1)}" for family, h1 in known.select("group", "h1").rows())
+        shares = listed(f"{group} {percent(h1)}" for group, h1 in known.select("group", "h1").rows())
         extremes = (
             f"The H1 shares range from {percent(top['h1'])} in {top['group']} (grade {top['data_grade']}) to "
             f"{percent(bottom['h1'])} in {bottom['group']} (grade {bottom['data_grade']}). All H1 shares: "
             f"{shares}."
         )
-    return summary, extremes, captions.missing_figure_note(families.filter(~pl.col("has_share")), "h1")
+    return summary, extremes, captions.missing_figure_note(groups.filter(~pl.col("has_share")), "h1")

@@ -71,7 +71,8 @@ def plot_overlap(
     hours, a square is the share of the row's hours in tasks shared with the column, so a pair's two squares differ.
     When weighted by tasks, both are equal. Squares above 50% are outlined. Pairs with fewer than 5 shared tasks and
     suppressed groups show a symbol. Figures are printed for up to 24 groups, and at most the 60 groups with the most
-    tasks are drawn. Groups of people that hold the same jobs share the tasks of those jobs. The chart data has one row per pair, without individual tasks or jobs.
+    tasks are drawn. Groups of people that hold the same jobs share the tasks of those jobs. The chart data has one row
+    per pair, without individual tasks or jobs.
 
     Parameters
     ----------
@@ -119,28 +120,28 @@ def plot_overlap(
     if not released.height:
         return frame.no_jobs()
     totals = captions.rows_for_totals(measure_coverage, profiles, words, released, None, states=states)
-    groups = frame.groups(totals, released, profiles, privacy, words)
-    families = groups.rows
+    layout = frame.groups(totals, released, profiles, privacy, words)
+    groups = layout.rows
     overlap = measure_overlap(profiles, by=by, same_task=same_task, states=states)
     meaning = about(overlap)
-    shares = _shares(groups.labelled(overlap, "group_a", "group_b"), weight)
-    shown = families.filter(~captions.is_suppressed())
-    order, not_drawn = _order(families, shown, shares, words)
+    shares = _shares(layout.labelled(overlap, "group_a", "group_b"), weight)
+    shown = groups.filter(~captions.is_suppressed())
+    order, not_drawn = _order(groups, shown, shares, words)
     content = _CONTENT[weight].format(many=words.many)
     squares = _squares(order, shares, shown)
     named = _quotable(squares, shown, weight, words)
     headline = _headline(squares, named, order, weight, words) if shown.height else words.all_suppressed
-    notes = groups.footnotes(_footnotes(meaning, squares, not_drawn, weight, words))
+    notes = layout.footnotes(_footnotes(meaning, squares, not_drawn, weight, words))
     size = next((size for most, size in _SIZES if len(order) <= most), max(11, 660 // max(len(order), 1)))
     return theme.assemble(
         [*_marks(squares, order, weight, size), theme.footer(notes, below=14)],
         title=headline,
-        subtitle=f"{capitalized(content)} · {groups.population}",
+        subtitle=f"{capitalized(content)} · {layout.population}",
         description=captions.alt_text(
-            f"Squares of the {content}, for {groups.population}. "
+            f"Squares of the {content}, for {layout.population}. "
             f"Rows and columns list the {words.many} in the same order, similar {words.many} next to each other.",
             f"{headline}. {_largest(named, weight)}".strip(),
-            _shape(squares, order, families, notes),
+            _shape(squares, order, groups, notes),
         ),
         width=max(size * len(order), 60),
         height=max(size * len(order), 40),
@@ -157,12 +158,10 @@ def _shares(overlap: pl.DataFrame, weight: CountWeight) -> pl.DataFrame:
     ).sort("row", "column")
 
 
-def _order(
-    families: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame, words: Grouping
-) -> tuple[list[str], int]:
+def _order(groups: pl.DataFrame, shown: pl.DataFrame, shares: pl.DataFrame, words: Grouping) -> tuple[list[str], int]:
     """Return the groups to draw, sorted by similarity (suppressed ones last), and the number omitted."""
     largest = shown.sort("tasks", "group", descending=[True, False]).head(_MOST).get_column("group")
-    names = [family for family in shown.get_column("group").sort() if family in set(largest)]
+    names = [group for group in shown.get_column("group").sort() if group in set(largest)]
     pairs = shares.filter(pl.col("share").is_not_null() & (pl.col("shared") >= _ENOUGH))
     both = pairs.group_by(
         pl.min_horizontal("row", "column").alias("first"), pl.max_horizontal("row", "column").alias("second")
@@ -171,8 +170,8 @@ def _order(
     unnamed = shown.filter(~words.is_named()).get_column("group").to_list()
     order = order_by_similarity([group for group in names if group not in unnamed], similarity)
     order += [group for group in names if group in unnamed]
-    suppressed = families.filter(captions.is_suppressed()).get_column("group").to_list()[: _MOST - len(order)]
-    return [*order, *suppressed], families.height - len(order) - len(suppressed)
+    suppressed = groups.filter(captions.is_suppressed()).get_column("group").to_list()[: _MOST - len(order)]
+    return [*order, *suppressed], groups.height - len(order) - len(suppressed)
 
 
 def _squares(order: list[str], shares: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
@@ -265,7 +264,7 @@ def _font(size: int) -> float:
 def _axes(order: list[str], size: int, *, printed: bool) -> tuple[alt.Y, alt.X]:
     """Return numbered axes. Only rows have names, as column names wouldn't be readable."""
     width = _WRAP if size >= 24 else 200
-    names = [frame.name_lines(family, width, most=2) for family in order]
+    names = [frame.name_lines(group, width, most=2) for group in order]
     font = _font(size)
     scale = alt.Scale(domain=list(range(1, len(order) + 1)), paddingInner=0.08, paddingOuter=0.04)
     rows = frame.numbered_axis(
@@ -355,7 +354,10 @@ def _footnotes(
         *([f"{_FEW} = fewer than {_ENOUGH} shared tasks."] * bool((signs == _FEW).any())),
         *([f"{NONE} = no tasks or no hours."] * bool((signs == NONE).any())),
         *words.overlap_notes(weight),
-        *([f"Only the {_MOST} {words.many} with the most tasks are drawn, not {not_drawn:,} others."] * bool(not_drawn)),
+        *(
+            [f"Only the {_MOST} {words.many} with the most tasks are drawn, not {not_drawn:,} others."]
+            * bool(not_drawn)
+        ),
     ]
 
 
@@ -374,13 +376,11 @@ def _largest(named: pl.DataFrame, weight: CountWeight) -> str:
 _PAIR = ("row", "column", "share")
 
 
-def _shape(squares: pl.DataFrame, order: list[str], families: pl.DataFrame, notes: list[str]) -> str:
+def _shape(squares: pl.DataFrame, order: list[str], groups: pl.DataFrame, notes: list[str]) -> str:
     """Describe the order of the groups and the squares without a figure."""
-    shown = [
-        family for family in order if family in set(families.filter(~captions.is_suppressed()).get_column("group"))
-    ]
+    shown = [group for group in order if group in set(groups.filter(~captions.is_suppressed()).get_column("group"))]
     texts = [f"Order: {listed(shown)}."] if 0 < len(shown) <= _PRINTED else []
     few = (squares.get_column("sign") == _FEW).sum()
     if few:
         texts.append(f"{few:,} squares have no figure: fewer than {_ENOUGH} shared tasks.")
-    return " ".join([*texts, *captions.suppressed_names(families), *(notes if shown else [])])
+    return " ".join([*texts, *captions.suppressed_names(groups), *(notes if shown else [])])

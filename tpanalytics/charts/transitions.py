@@ -106,13 +106,11 @@ def plot_transitions(
     if shown.height == 0:
         return frame.no_jobs_in_either()
     released = suppress(moves, after, before, privacy=privacy)
-    groups = frame.groups_of_change(
-        measure_coverage(after, states=states), shown, before, after, privacy, FAMILIES
-    )
-    if not groups.totals:
-        return frame.all_suppressed_chart(groups)
+    layout = frame.groups_of_change(measure_coverage(after, states=states), shown, before, after, privacy, FAMILIES)
+    if not layout.totals:
+        return frame.all_suppressed_chart(layout)
     if moves.height and not released.height:
-        return frame.all_suppressed_chart(groups, title="All level changes are suppressed (too few jobs)")
+        return frame.all_suppressed_chart(layout, title="All level changes are suppressed (too few jobs)")
     table, meaning = _table(released, weight), about(moves)
     top = _largest(table)
     basis = "Tasks of each job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
@@ -125,12 +123,12 @@ def plot_transitions(
     return theme.assemble_panels(
         [
             alt.hconcat(*panels, spacing=26) if drawn else panels[0],
-            theme.footer_panel(captions.wrapped([*notes, *groups.sources])),
+            theme.footer_panel(captions.wrapped([*notes, *layout.sources])),
         ],
         columns=1,
         title=_headline(table, meaning, weight, top),
-        subtitle=f"{basis} by level before and after · {groups.population}",
-        description=_description(table, notes, weight, top, groups.population, drawn=drawn),
+        subtitle=f"{basis} by level before and after · {layout.population}",
+        description=_description(table, notes, weight, top, layout.population, drawn=drawn),
     )
 
 

@@ -59,7 +59,7 @@ def plot_weight_sensitivity(
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each group's exposure index as the weight of H2 (partly automatable) varies from 0 to 1.
@@ -122,30 +122,30 @@ def plot_weight_sensitivity(
     released = captions.released(measure_exposure, profiles, privacy, by=by, **of_index)
     if released.height == 0:
         return frame.no_jobs()
-    released = filter_groups(released, families)
-    totals = captions.rows_for_totals(measure_exposure, profiles, words, released, families, **of_index)
-    groups = frame.groups(totals, released, profiles, privacy, words, families)
-    rows = groups.rows
+    released = filter_groups(released, groups)
+    totals = captions.rows_for_totals(measure_exposure, profiles, words, released, groups, **of_index)
+    layout = frame.groups(totals, released, profiles, privacy, words, groups)
+    rows = layout.rows
     lines = rows.filter(pl.col("exposure").is_not_null())
-    pairs = drawn_pairs(groups.labelled(crossings, "group_a", "group_b"), lines)
+    pairs = drawn_pairs(layout.labelled(crossings, "group_a", "group_b"), lines)
     first = leaders(lines, pairs)
     safe = leaders(lines.filter(captions.has_enough_data(words)), pairs)
     lines = roles(lines, pairs, first)
-    band = _band(profiles, groups, [leader.group for leader in safe[:2]], level_weights, options)
+    band = _band(profiles, layout, [leader.group for leader in safe[:2]], level_weights, options)
     notes = [
-        *groups.suppression,
+        *layout.suppression,
         *captions.wrapped([*captions.suppressed_names(rows), *captions.without_index(rows)]),
-        *(_footnotes(totals, lines, words, turning=len(first) > 1, banded=band.height > 0) if groups.totals else []),
+        *(_footnotes(totals, lines, words, turning=len(first) > 1, banded=band.height > 0) if layout.totals else []),
     ]
     texts: dict[str, Any] = {
-        "title": captions.title_with_selection(_headline(rows, safe, words), families, words),
+        "title": captions.title_with_selection(_headline(rows, safe, words), groups, words),
         "subtitle": (
             f"Exposure index by the weight of H2, partly automatable: share of {captions.UNIT['hours']} · "
-            f"{groups.population}"
+            f"{layout.population}"
         ),
-        "description": _description(lines, first, groups, notes, level_weights["H2"]),
+        "description": _description(lines, first, layout, notes, level_weights["H2"]),
     }
-    footnotes = captions.wrapped([*notes, captions.index_definition(level_weights), *groups.sources])
+    footnotes = captions.wrapped([*notes, captions.index_definition(level_weights), *layout.sources])
     if not lines.height:
         remark = theme.note(f"No {words.one} has an index.", x=0, y=20, fontSize=13)
         return theme.assemble([remark, theme.footer(footnotes, below=10)], width=520, height=40, **texts)
@@ -165,7 +165,7 @@ def plot_weight_sensitivity(
 
 def _band(
     profiles: TaskProfiles,
-    groups: frame.Groups,
+    layout: frame.Groups,
     leading: list[str],
     level_weights: Mapping[str, float],
     options: dict[str, Any],
@@ -174,9 +174,9 @@ def _band(
     schema = {"group": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
     if not leading:
         return pl.DataFrame(schema=schema)
-    by = groups.words.by
+    by = layout.words.by
     parts = [
-        groups.labelled(bounds_by_group(profiles, by=by, level_weights=at(level_weights, b), **options))
+        layout.labelled(bounds_by_group(profiles, by=by, level_weights=at(level_weights, b), **options))
         .filter(pl.col("group").is_in(leading))
         .select("group", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS
@@ -332,26 +332,26 @@ def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
     ]
 
 
-def _headline(families: pl.DataFrame, safe: list[Leader], words: Grouping) -> str:
+def _headline(groups: pl.DataFrame, safe: list[Leader], words: Grouping) -> str:
     """Name the most exposed groups of grade A or B as the weight varies."""
-    reason = captions.no_headline_reason(families, words)
+    reason = captions.no_headline_reason(groups, words)
     if reason:
         return reason
-    known = families.filter(captions.has_enough_data(words))
+    known = groups.filter(captions.has_enough_data(words))
     ends = {row["group"]: row for row in known.iter_rows(named=True)}
-    others = families.filter(pl.col("exposure").is_not_null() & words.is_named()).height - 1
+    others = groups.filter(pl.col("exposure").is_not_null() & words.is_named()).height - 1
     if known.height == 1:
         more = "; there is not enough data on the others" * (others > 0)
         top = known.row(0, named=True)
         index = captions.index_range(top["weight_low"], top["weight_high"])
         text = f"exposure {index}, depending on the weight of partly automatable tasks{more}"
         return words.headline(top["group"], text)
-    scope = captions.headline_scope(families, words)
+    scope = captions.headline_scope(groups, words)
     if len(safe) == 1:
         top = ends[safe[0].group]
         tied = [
-            family
-            for family, row in ends.items()
+            group
+            for group, row in ends.items()
             if max(abs(row[end] - top[end]) for end in ("weight_low", "weight_high")) < 1e-9
         ]
         index = captions.index_range(top["weight_low"], top["weight_high"])
@@ -363,18 +363,17 @@ def _headline(families: pl.DataFrame, safe: list[Leader], words: Grouping) -> st
             f"{safe[0].group} below, {safe[1].group} above"
         )
     changes = [f"{leader.group} up to {successor.since:.2f}" for leader, successor in itertools.pairwise(safe)]
-    return (
-        f"The most exposed {words.one}{scope} changes with the weight of H2: {listed([*changes, f'then {safe[-1].group}'])}"
-    )
+    order = listed([*changes, f"then {safe[-1].group}"])
+    return f"The most exposed {words.one}{scope} changes with the weight of H2: {order}"
 
 
-def _footnotes(
-    totals: pl.DataFrame, lines: pl.DataFrame, words: Grouping, *, turning: bool, banded: bool
-) -> list[str]:
+def _footnotes(totals: pl.DataFrame, lines: pl.DataFrame, words: Grouping, *, turning: bool, banded: bool) -> list[str]:
     unlabelled = lines.filter(role="other").height
     legend = ["Bold lines have the highest index at some weight."] * (lines.height > 1)
     legend += ["The mark b* shows the H2 weight at which the highest line changes."] * turning
-    legend += [f"Band: bounds of the {words.many if words.by else 'index'} in the headline, allowing for missing data."] * banded
+    legend += [
+        f"Band: bounds of the {words.many if words.by else 'index'} in the headline, allowing for missing data."
+    ] * banded
     note = f"{unlabelled} of {lines.height} lines are not labelled: not highest or lowest, and few crossings."
     return [
         captions.index_coverage(totals),
@@ -385,10 +384,11 @@ def _footnotes(
     ]
 
 
-def _description(lines: pl.DataFrame, first: list[Leader], groups: frame.Groups, notes: list[str], b: float) -> str:
+def _description(lines: pl.DataFrame, first: list[Leader], layout: frame.Groups, notes: list[str], b: float) -> str:
+    line = f"Each {layout.words.one}" if layout.words.by else "The index"
     summary = (
-        f"Lines of the exposure index against the weight of H2 for {groups.population}. "
-        f"{'Each ' + groups.words.one if groups.words.by else 'The index'} is a straight line from the index at a weight of 0 to the index at a weight of 1. Bold lines have "
+        f"Lines of the exposure index against the weight of H2 for {layout.population}. "
+        f"{line} is a straight line from the index at a weight of 0 to the index at a weight of 1. Bold lines have "
         f"the highest index at some weight. A slider in the browser sets the weight, here {b:.2f}."
     )
     figures = ""
@@ -397,14 +397,10 @@ def _description(lines: pl.DataFrame, first: list[Leader], groups: frame.Groups,
         leading = f"{first[0].group} is the most exposed at 0" + (
             f", {listed(changes)}" if changes else " and at any other weight"
         )
-        rows = (
-            lines.filter(pl.col("role") != "other")
-            .select("group", "weight_low", "weight_high", "data_grade")
-            .rows()
-        )
-        figures = f"{leading}. Labelled {groups.words.many}: " + "; ".join(
-            f"{family} {low:.2f} at 0, {low + b * (high - low):.2f} at {b:.2f}, {high:.2f} at 1 (grade {grade})"
-            for family, low, high, grade in rows
+        rows = lines.filter(pl.col("role") != "other").select("group", "weight_low", "weight_high", "data_grade").rows()
+        figures = f"{leading}. Labelled {layout.words.many}: " + "; ".join(
+            f"{group} {low:.2f} at 0, {low + b * (high - low):.2f} at {b:.2f}, {high:.2f} at 1 (grade {grade})"
+            for group, low, high, grade in rows
         )
         figures += "."
     return captions.alt_text(summary, figures, " ".join(notes))

@@ -128,7 +128,9 @@ def rows_for_totals(
     visible = shown.filter(~is_suppressed())
     if words.columns.people and selected is not None:
         jobs = members(profiles, how["states"], words.by).join(visible, on="group", how="semi")
-        return with_labels(measure(profiles, by="job_id", **how)).filter(pl.col("group").is_in(jobs["job_id"].to_list()))
+        return with_labels(measure(profiles, by="job_id", **how)).filter(
+            pl.col("group").is_in(jobs["job_id"].to_list())
+        )
     counts = with_labels(measure(profiles, by=words.by, **how))
     return counts if selected is None else counts.join(visible, on="group", how="semi", maintain_order="left")
 
@@ -268,9 +270,7 @@ _TOOLTIPS = {
 }
 
 
-def tooltips(
-    *fields: str, words: Grouping | None = None, **others: tuple[str, str, str | None]
-) -> list[alt.Tooltip]:
+def tooltips(*fields: str, words: Grouping | None = None, **others: tuple[str, str, str | None]) -> list[alt.Tooltip]:
     """Return tooltips for the group and predefined fields, followed by `others` as (type, title, format) tuples."""
     group: dict[str, tuple[str, str, str | None]] = {"group": ("N", words.title, None)} if words else {}
     rows = {**group, **{field: _TOOLTIPS[field] for field in fields}, **others}

@@ -50,17 +50,17 @@ class _Figure(NamedTuple):
         return captions.signed(change) if self.level is None else captions.signed_hours(change, digits)
 
 
-def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
+def dumbbell(layout: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
     """Draw the change in hours at `level`, or in exposure if None. `company` is the company-wide row."""
     figure = _Figure(level)
     was, now = ("exposure_before", "exposure_after") if level is None else ("before", "after")
-    rows = _rows(groups.rows.rename({was: "was", now: "now"}), figure)
+    rows = _rows(layout.rows.rename({was: "was", now: "now"}), figure)
     coverage = captions.coverage_of_both(meaning, weighted=level is None)
     overall = _overall_note(company[was], company[now], figure)
     return frame.chart(
-        groups,
+        layout,
         rows,
-        _arrows(rows, figure, groups.words),
+        _arrows(rows, figure, layout.words),
         [
             SideColumn("rise", "change" if level is None else ["change", "per week"], 66, muted=False),
             SideColumn("rate", ["relative", "change"], 122, muted=False),
@@ -68,10 +68,10 @@ def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, le
             SideColumn("shows", ["change", "in"], 312),
             SideColumn("grade", "grade", 356),
         ],
-        title=_finding(rows, figure, groups.words),
+        title=_finding(rows, figure, layout.words),
         basis=figure.basis,
-        description=_description(rows, figure, groups, [*overall, *coverage[1:]]),
-        notes=[*coverage, *overall, _MEASURED_NOTE, captions.grade_note(_GRADED), *groups.words.overlap_notes("hours")],
+        description=_description(rows, figure, layout, [*overall, *coverage[1:]]),
+        notes=[*coverage, *overall, _MEASURED_NOTE, captions.grade_note(_GRADED), *layout.words.overlap_notes("hours")],
         size=(_WIDTH, _ROW),
         below=44,
     )
@@ -80,7 +80,7 @@ def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, le
 def _rows(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
     """Return the rows to draw, with the largest increase first."""
     why = pl.col("reason").replace_strict({**NULL_REASONS, **captions.NO_INDEX}, default=None, return_dtype=pl.String)
-    families = shown.with_columns(
+    groups = shown.with_columns(
         change=pl.col("now") - pl.col("was"),
         measured=captions.coverage_changed(),
         data_grade=grade(pl.min_horizontal("coverage_before", "coverage_after")),
@@ -89,9 +89,9 @@ def _rows(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
         *("suppressed", pl.col("change").is_null(), pl.col("change").round(9), "group"),
         descending=[False, False, True, False],
     )
-    digits = frame.decimals(families.get_column("change").to_list())
+    digits = frame.decimals(groups.get_column("change").to_list())
     texts = []
-    for row in families.rows(named=True):
+    for row in groups.rows(named=True):
         coverage = [row["coverage_before"], row["coverage_after"]]
         unknown = None in coverage or row["change"] is None
         texts.append(
@@ -106,7 +106,7 @@ def _rows(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
     one_side = pl.concat_str("values", why.fill_null("unknown in one snapshot"), separator=": ")
     neither = pl.col("was").is_null() & pl.col("now").is_null()
     schema = dict.fromkeys(("rise", "rate", "known", "shows", "values"), pl.String)
-    return families.hstack(pl.DataFrame(texts, schema=schema)).with_columns(
+    return groups.hstack(pl.DataFrame(texts, schema=schema)).with_columns(
         captions.mask_suppressed("rise", "rate", "known", "shows"),
         grade=pl.when("suppressed").then(pl.lit(SUPPRESSED_MARK)).otherwise(pl.col("data_grade").fill_null(NONE)),
         missing=captions.missing_figure_reason(
@@ -115,9 +115,9 @@ def _rows(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
     )
 
 
-def _arrows(families: pl.DataFrame, figure: _Figure, words: Grouping) -> list[alt.Chart]:
-    y = frame.group_axis(families.get_column("group").to_list())
-    rows = families.filter(pl.col("change").is_not_null()).select(
+def _arrows(groups: pl.DataFrame, figure: _Figure, words: Grouping) -> list[alt.Chart]:
+    y = frame.group_axis(groups.get_column("group").to_list())
+    rows = groups.filter(pl.col("change").is_not_null()).select(
         *("group", "was", "now", "rise", "rate", "known", "measured"),
         head=pl.when(pl.col("change") > 0)
         .then(pl.lit("triangle-right"))
@@ -157,9 +157,9 @@ def _arrows(families: pl.DataFrame, figure: _Figure, words: Grouping) -> list[al
     return [line, start, end, *([theme.note(key, x=0, y=-12, fontSize=10.5)] * bool(rows.height))]
 
 
-def _finding(families: pl.DataFrame, figure: _Figure, words: Grouping) -> str:
+def _finding(groups: pl.DataFrame, figure: _Figure, words: Grouping) -> str:
     """Return a headline with the largest change, ignoring grade C and groups with unstable coverage."""
-    shown = families.filter(~pl.col("suppressed"))
+    shown = groups.filter(~pl.col("suppressed"))
     if not shown.height:
         return words.all_suppressed
     if not shown.select((pl.col("tasks_before") + pl.col("tasks_after")).sum()).item():
@@ -172,10 +172,12 @@ def _finding(families: pl.DataFrame, figure: _Figure, words: Grouping) -> str:
         return f"There is not enough data to say how the {figure.name} of {words.nouns} changed"
     steady = safe.filter(~pl.col("measured"))
     if not steady.height:
-        return f"Changes in {figure.name} partly reflect new data: every {words.one}'s coverage changed by over 5 points"
+        return (
+            f"Changes in {figure.name} partly reflect new data: every {words.one}'s coverage changed by over 5 points"
+        )
     row = max(steady.rows(named=True), key=lambda row: abs(round(row["change"], 9)))
     among = f"Among {words.many} with stable coverage, " if steady.height < both.height else ""
-    of_shown = " of those shown" if shown.height < families.height else ""
+    of_shown = " of those shown" if shown.height < groups.height else ""
     if round(row["change"], 2 if figure.level is None else 1) == 0:
         return capitalized(f"{among}{figure.name} did not change in any {words.one}{of_shown}")
     verb = "rose" if row["change"] > 0 else "fell"
@@ -198,24 +200,23 @@ def _overall_note(was: float | None, now: float | None, figure: _Figure) -> list
 
 
 def _description(
-    families: pl.DataFrame, figure: _Figure, groups: frame.Groups, notes: list[str]
+    groups: pl.DataFrame, figure: _Figure, layout: frame.Groups, notes: list[str]
 ) -> tuple[str, str, list[str]]:
     built = (
-        f"Arrows show the change in {figure.name} for {groups.population}. "
-        f"{capitalized(groups.words.many)} are sorted by change, largest increase first."
+        f"Arrows show the change in {figure.name} for {layout.population}. "
+        f"{capitalized(layout.words.many)} are sorted by change, largest increase first."
     )
-    both = families.filter(pl.col("change").is_not_null())
+    both = groups.filter(pl.col("change").is_not_null())
     changes = [
-        f"{row['group']} from {figure.write(row['was'])} to {figure.write(row['now'])} "
-        f"({row['rise']}, {row['rate']})"
+        f"{row['group']} from {figure.write(row['was'])} to {figure.write(row['now'])} ({row['rise']}, {row['rate']})"
         for row in both.rows(named=True)
     ]
-    extremes = ([f"Changes: {listed(changes)}."] if changes else []) + notes * groups.totals
+    extremes = ([f"Changes: {listed(changes)}."] if changes else []) + notes * layout.totals
     shape = []
     measured = both.filter("measured").select("group", "known").rows()
     if measured:
-        names = listed(f"{family} ({coverage})" for family, coverage in measured)
+        names = listed(f"{group} ({coverage})" for group, coverage in measured)
         shape.append(
             f"Changes that partly reflect new data (coverage changed by more than 5 percentage points): {names}."
         )
-    return built, " ".join(extremes), [*shape, *captions.missing_figure_note(families, "change")]
+    return built, " ".join(extremes), [*shape, *captions.missing_figure_note(groups, "change")]

@@ -89,7 +89,10 @@ def _groups(
     words: Grouping,
     selected: Sequence[str] | None = None,
 ) -> Groups:
-    rows, suppression = theme.sanitize_labels(_with_job_names(shown)), captions.suppression_footnote(shown, privacy, words)
+    rows, suppression = (
+        theme.sanitize_labels(_with_job_names(shown)),
+        captions.suppression_footnote(shown, privacy, words),
+    )
     labels = dict(zip(shown["group"], rows["group"], strict=True))
     return Groups(rows, any_shown(shown), population, suppression, sources, words, labels, selected)
 

@@ -43,11 +43,11 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
     """Return the most exposed groups, in order, as the H2 weight increases from 0 to 1."""
     if not lines.height:
         return []
-    ends = {family: (low, high) for family, low, high in _ends(lines)}
+    ends = {group: (low, high) for group, low, high in _ends(lines)}
     crossings = [
         (b, *pair) for *pair, b in pairs.select("group_a", "group_b", "break_even").rows() if ends.keys() >= {*pair}
     ]
-    start = min(ends, key=lambda family: (-round(ends[family][0], 9), -round(ends[family][1], 9), family))
+    start = min(ends, key=lambda group: (-round(ends[group][0], 9), -round(ends[group][1], 9), group))
     result = [Leader(start, 0.0, ends[start][0])]
     while True:
         current, since, _ = result[-1]
@@ -61,9 +61,9 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
         ]
         if not overtaking:
             return result
-        *_, family, b = min(overtaking)
-        low, high = ends[family]
-        result.append(Leader(family, b, low + b * (high - low)))
+        *_, group, b = min(overtaking)
+        low, high = ends[group]
+        result.append(Leader(group, b, low + b * (high - low)))
 
 
 def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
@@ -87,13 +87,13 @@ def spread(wanted: Sequence[float], slots: Sequence[float], height: float) -> li
     return [offset + before for offset, before in zip(offsets, occupied, strict=True)]
 
 
-def _label_lines(family: str) -> list[str]:
-    return name_lines(family, WRAP, most=3)
+def _label_lines(group: str) -> list[str]:
+    return name_lines(group, WRAP, most=3)
 
 
-def slot(family: str) -> int:
+def slot(group: str) -> int:
     """Return the label height in pixels, including padding."""
-    return LINE * len(_label_lines(family)) + 4
+    return LINE * len(_label_lines(group)) + 4
 
 
 def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
@@ -116,11 +116,11 @@ def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
     )
 
 
-def ties(families: pl.DataFrame) -> list[list[str]]:
+def ties(groups: pl.DataFrame) -> list[list[str]]:
     """Return the largest sets of groups whose rank intervals all overlap."""
-    rows = families.filter(pl.col("rank_low").is_not_null()).select("group", "rank_low", "rank_high").rows()
+    rows = groups.filter(pl.col("rank_low").is_not_null()).select("group", "rank_low", "rank_high").rows()
     overlapping = [
-        [family for family, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
+        [group for group, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
     ]
     largest = [
         group for group in overlapping if len(group) > 1 and not any(set(group) < set(other) for other in overlapping)
@@ -150,10 +150,10 @@ def drawn_pairs(crossings: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
     """Add a ``role`` column: 'leads', 'named', or 'other' for background lines."""
-    by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
+    by_name = {group: (round(low, 9), round(high, 9)) for group, low, high in _ends(lines)}
     highest = [by_name[leader.group] for leader in first]
     # Groups with the same line as a leader also lead.
-    leading = [family for family, ends in by_name.items() if ends in highest]
+    leading = [group for group, ends in by_name.items() if ends in highest]
     named = lines.get_column("group").to_list()
     if len(named) > ALL:
         lowest = [lines.sort(column, "group").item(0, "group") for column in ("weight_low", "weight_high")]
