@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,7 +12,7 @@ import tpanalytics as tpa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FAMILY_ROWS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation", "half_a_year_later"]
+__all__ = ["FAMILY_ROWS", "GROUP_PLOTS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation", "half_a_year_later"]
 
 
 def fragmentation(profiles: tpa.TaskProfiles, **arguments: Any) -> Any:
@@ -41,7 +42,7 @@ def half_a_year_later(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
         .otherwise(level)
         .alias("ai_impact_level"),
     ).filter(row % 11 != 7)
-    return tpa.TaskProfiles(profiles.jobs, tasks, profiles.manifest)
+    return replace(profiles, tasks=tasks)
 
 
 def _sheet(profiles: tpa.TaskProfiles) -> Any:
@@ -81,6 +82,24 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "job": _sheet,
     "jobs of a family": _jobs,
     "found tasks": lambda profiles: tpa.plot_find_tasks(profiles, "re"),
+}
+#: Charts with an argument `by`, with default arguments for tests.
+GROUP_PLOTS: dict[str, Callable[..., Any]] = {
+    "impact": tpa.plot_impact,
+    "hours": tpa.plot_hours,
+    "weight lines": tpa.plot_weight_sensitivity,
+    "exposure": lambda profiles, **arguments: tpa.plot_exposure(profiles, rounds=100, **arguments),
+    "exposure of jobs": tpa.plot_exposure_scatter,
+    "overlap": tpa.plot_overlap,
+    "fragmentation": fragmentation,
+    "change of hours": lambda profiles, **arguments: tpa.plot_compare(
+        profiles, half_a_year_later(profiles), **arguments
+    ),
+    "change of exposure": lambda profiles, **arguments: tpa.plot_compare(
+        profiles, half_a_year_later(profiles), measure="exposure", **arguments
+    ),
+    "quality": tpa.plot_coverage,
+    "found tasks": lambda profiles, **arguments: tpa.plot_find_tasks(profiles, "re", **arguments),
 }
 #: Charts with a row per family, in which suppressed families keep their row.
 FAMILY_ROWS = ["change of hours", "change of exposure", "quality", "found tasks"]

@@ -92,6 +92,8 @@ class Grouping(NamedTuple):
 
     def is_named(self, column: str = "group") -> pl.Expr:
         """Select the groups without a missing value in their columns."""
+        if len(self.by) == 1:
+            return pl.col(column) != missing_label(self.by[0])
         padded = pl.format(f"{SEPARATOR}{{}}{SEPARATOR}", column)
         missing = [f"{SEPARATOR}{missing_label(name)}{SEPARATOR}" for name in self.by]
         return ~pl.any_horizontal(pl.lit(value=False), *(padded.str.contains(text, literal=True) for text in missing))
