@@ -123,7 +123,9 @@ def plot_overlap(
     layout = frame.groups(totals, released, profiles, privacy, words)
     groups = layout.rows
     overlap = measure_overlap(profiles, by=by, same_task=same_task, states=states)
-    meaning = about(overlap)
+    # If groups overlap, count the tasks of a job in several groups only once.
+    once = measure_overlap(profiles, by=None, same_task=same_task, states=states) if words.overlap else overlap
+    meaning = about(once)
     shares = _shares(layout.labelled(overlap, "group_a", "group_b"), weight)
     shown = groups.filter(~captions.is_suppressed())
     order, not_drawn = _order(groups, shown, shares, words)
