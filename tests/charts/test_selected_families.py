@@ -46,7 +46,7 @@ def test_suppressed_families_stay_suppressed_in_a_selection(plot: Callable[..., 
 def test_unknown_and_empty_selections_raise(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"):
         plot(sample, groups=["Finanz"])
-    with pytest.raises(tpa.SchemaError, match="`families` must"):
+    with pytest.raises(tpa.SchemaError, match="`groups` must"):
         plot(sample, groups=[])
 
 

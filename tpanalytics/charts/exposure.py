@@ -114,8 +114,9 @@ def plot_exposure(
     'Dots and intervals of the exposure index for 16 job f'
     """
     profiles = with_cache(profiles)
-    words, weight = grouping(profiles, by), checked_weight(profiles, by, weight, StaffWeight)
-    options: dict[str, Any] = {"level_weights": level_weights, "weight": weight, "states": states}
+    words = grouping(profiles, by)
+    unit: StaffWeight = checked_weight(profiles, by, weight, StaffWeight)
+    options: dict[str, Any] = {"level_weights": level_weights, "weight": unit, "states": states}
     week = {"contract_hours": contract_hours}
     released = captions.released(measure_exposure, profiles, privacy, by=by, **week, **options)
     if released.height == 0:
@@ -135,11 +136,11 @@ def plot_exposure(
         [*_key(groups, range_of_h2=range_of_h2), *_intervals(groups, y, words, range_of_h2=range_of_h2)],
         _COLUMNS,
         title=_headline(groups, words),
-        basis=f"Exposure index, 0 to 1: share of {captions.UNIT[weight]}, weighted by AI impact level",
+        basis=f"Exposure index, 0 to 1: share of {captions.UNIT[unit]}, weighted by AI impact level",
         description=_description(groups, tied, layout),
         notes=[
             *_footnotes(totals, level_weights, groups, words, many_ties=len(joined) > _MOST_TIES),
-            *words.overlap_notes(weight),
+            *words.overlap_notes(unit),
         ],
         size=(_WIDTH, _ROW),
         below=46,

@@ -259,9 +259,8 @@ def _panel(
         axis=alt.Axis(title=None, values=[0, 0.2, 0.4, 0.6, 0.8, 1.0], format=".1f"),
     )
     legend = alt.Legend(symbolType="circle", offset=26, columns=2)
-    columns = [name for name in dots.columns if name != "group"]
     points = (
-        alt.Chart(dots.select(columns))
+        alt.Chart(dots.select(pl.exclude("group")))
         .mark_point(shape="circle", strokeWidth=1.2, opacity=0.9)
         .encode(
             x=x,

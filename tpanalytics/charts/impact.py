@@ -122,8 +122,9 @@ def plot_impact(
     'Stacked bars of tasks by AI impact level'
     """
     profiles = with_cache(profiles)
-    words, weight = grouping(profiles, by), checked_weight(profiles, by, weight, Weight)
-    impact = captions.released(measure_impact, profiles, privacy, by=by, weight=weight, states=states)
+    words = grouping(profiles, by)
+    unit: Weight = checked_weight(profiles, by, weight, Weight)
+    impact = captions.released(measure_impact, profiles, privacy, by=by, weight=unit, states=states)
     impact = filter_groups(impact, groups)
     if impact.height == 0:
         return frame.no_jobs()
@@ -131,17 +132,17 @@ def plot_impact(
     layout = frame.groups(coverage, impact, profiles, privacy, words, groups)
     impact = layout.rows
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
-    rows = _rows(impact, weight)
-    columns = _COLUMNS[weight]
+    rows = _rows(impact, unit)
+    columns = _COLUMNS[unit]
     return frame.chart(
         layout,
         rows,
         _bars(_segments(impact), frame.group_axis(rows.get_column("group").to_list()), levels, words),
         [*columns, SideColumn("grade", "grade", columns[-1].edge + 48)],
-        title=_headline(impact, rows, weight, words),
-        basis=f"Share of {captions.UNIT[weight]} by AI impact level",
-        description=_description(rows, levels, weight, layout),
-        notes=_footnotes(coverage, weight, words),
+        title=_headline(impact, rows, unit, words),
+        basis=f"Share of {captions.UNIT[unit]} by AI impact level",
+        description=_description(rows, levels, unit, layout),
+        notes=_footnotes(coverage, unit, words),
         size=(_WIDTH, _ROW),
     )
 

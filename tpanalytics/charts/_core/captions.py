@@ -160,10 +160,10 @@ def population(words: Grouping, groups: pl.DataFrame, counts: pl.DataFrame | Non
     """Format the number of groups, plus the number of jobs and tasks if there are `counts` to total."""
     labels = groups.select(pl.col("group").unique())
     if len(words.by) > 1:
-        texts = [words.count(labels.height)]
+        texts = [words.counted(labels.height)]
     else:
         named = labels.filter(words.is_named()).height
-        texts = [f"{words.count(named)}{f', plus {words.missing}' * (named < labels.height)}"]
+        texts = [f"{words.counted(named)}{f', plus {words.missing}' * (named < labels.height)}"]
     if words.by in ((), ("job_id",)):
         texts = [] if counts is not None else ["all jobs"]
     if counts is not None:

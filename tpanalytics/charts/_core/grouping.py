@@ -67,7 +67,7 @@ class Grouping(NamedTuple):
         """Chart title if every group is suppressed."""
         return f"All {self.nouns if self.by else 'figures'} are suppressed (too few jobs or people)"
 
-    def count(self, n: int) -> str:
+    def counted(self, n: int) -> str:
         """Format a number of groups, such as "16 job families"."""
         return f"{plural(n, self.noun)} by {noun(self.by)}" if len(self.by) > 1 else plural(n, self.noun)
 
