@@ -25,6 +25,7 @@ __all__ = [
     "one_of",
     "percent",
     "plural",
+    "plural_of",
     "total",
     "unknown_group_message",
 ]
@@ -69,9 +70,14 @@ def hours(value: float | None) -> str:
 
 def plural(n: Any, word: str) -> str:
     """Format a count followed by its noun, such as "2 families"."""
-    if word.endswith("y"):
-        return f"{n:,} {word if n == 1 else f'{word[:-1]}ies'}"
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
+    return f"{n:,} {word if n == 1 else plural_of(word)}"
+
+
+def plural_of(word: str) -> str:
+    """Return the plural of a noun, such as "families"."""
+    if word.endswith("y") and word[-2:-1] not in {*"aeiou"}:
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
 
 
 def clean_text(text: str | None) -> str | None:

@@ -243,9 +243,9 @@ def test_reserved_names_and_control_characters_are_drawn(name: str) -> None:
 @family_rows
 def test_suppressed_families_keep_a_row_without_figures(plot: Callable[..., Any]) -> None:
     spec = plot(company_with_small_families("Tiny", "Small", "Little")).to_dict()
-    rows = [row for rows in spec["datasets"].values() for row in rows if row.get("job_family") in {"Tiny", "Small"}]
-    assert {row["job_family"] for row in rows} == {"Tiny", "Small"}
-    assert {value for row in rows for key, value in row.items() if key != "job_family"} == {
+    rows = [row for rows in spec["datasets"].values() for row in rows if row.get("group") in {"Tiny", "Small"}]
+    assert {row["group"] for row in rows} == {"Tiny", "Small"}
+    assert {value for row in rows for key, value in row.items() if key != "group"} == {
         "\u00b7",
         "suppressed (small group)",
     }

@@ -48,7 +48,7 @@ def test_arrows_match_the_measure(sample: tpa.TaskProfiles, later: tpa.TaskProfi
             "scope", "job_family", was="exposure_before", now="exposure_after"
         )
     expected = {row[1]: row[2:] for row in measured.filter(scope="group").rows()}
-    assert {row["job_family"]: (row["was"], row["now"]) for row in rows_with(spec, "was", "now")} == expected
+    assert {row["group"]: (row["was"], row["now"]) for row in rows_with(spec, "was", "now")} == expected
     order = next(layer["encoding"]["y"]["sort"] for layer in layers(spec) if "sort" in layer["encoding"].get("y", {}))
     assert order == sorted(expected, key=lambda f: (-round(expected[f][1] - expected[f][0], 9), f))
     for family, (was, now) in expected.items():
@@ -60,7 +60,7 @@ def test_families_with_changed_coverage_are_marked_as_measurement(
     sample: tpa.TaskProfiles, later: tpa.TaskProfiles
 ) -> None:
     chart = plot_by_family(sample, later)
-    marks = {row["job_family"]: row["shows"] for row in rows_with(chart.to_dict(), "job_family", "shows")}
+    marks = {row["group"]: row["shows"] for row in rows_with(chart.to_dict(), "group", "shows")}
     coverage = tpa.compare(sample, later).filter(scope="group")
     for family, was, now in coverage.select("job_family", "coverage_before", "coverage_after").rows():
         assert marks[family] == ("measurement" if abs(now - was) > 0.05 else "work")
@@ -204,8 +204,8 @@ def test_totals_are_not_shown_if_all_families_are_suppressed(plot: Callable[...,
     ("arguments", "message"),
     [
         ({"by": "job_family", "measure": "cost"}, "`measure` must be 'hours' or 'exposure', not 'cost'"),
-        ({"by": "job"}, "`by` must be None or 'job_family', not 'job'"),
-        ({"measure": "exposure"}, "measure='exposure' cannot be drawn as a bridge. Pass by='job_family'"),
+        ({"by": "job_familly"}, r"`by`: 'job_familly' is not a column .*did you mean 'job_family'"),
+        ({"measure": "exposure"}, "measure='exposure' cannot be drawn as a bridge. Pass `by`, like by='job_family'"),
     ],
 )
 def test_invalid_arguments_raise(sample: tpa.TaskProfiles, arguments: Any, message: str) -> None:

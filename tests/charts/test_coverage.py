@@ -18,7 +18,7 @@ def test_cells_match_the_measure(company: tpa.TaskProfiles) -> None:
     spec = tpa.plot_coverage(company).to_dict()
     coverage = tpa.coverage(company)
     cells = {
-        (row["job_family"], row["what"]): (row["known"] - row["from"]) / (row["to"] - row["from"])
+        (row["group"], row["what"]): (row["known"] - row["from"]) / (row["to"] - row["from"])
         for rows in spec["datasets"].values()
         for row in rows
         if "what" in row
@@ -37,7 +37,7 @@ def test_cells_match_the_measure(company: tpa.TaskProfiles) -> None:
     both = dict(coverage.select("job_family", "both_coverage").rows())
     assert order == sorted(both, key=lambda family: (both[family] is None, round(both[family] or 0, 9), family))
     printed = {
-        row["job_family"]: (row["verdict"], row["bare"])
+        row["group"]: (row["verdict"], row["bare"])
         for rows in spec["datasets"].values()
         for row in rows
         if "verdict" in row

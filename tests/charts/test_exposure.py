@@ -17,7 +17,7 @@ D = job_in("D", ("H3", 9.0))
 
 def test_dots_and_intervals_match_the_measures(company: tpa.TaskProfiles) -> None:
     spec = tpa.plot_exposure(company, rounds=100, seed=4).to_dict()
-    rows = {row["job_family"]: row for row in rows_with(spec, "interval_low", "inner_low")}
+    rows = {row["group"]: row for row in rows_with(spec, "interval_low", "inner_low")}
     exposure = tpa.exposure(company).filter(pl.col("exposure").is_not_null())
     expected = exposure.join(tpa.exposure_ranking(company, rounds=100, seed=4), on="job_family")
     assert set(rows) == set(exposure["job_family"])
@@ -27,7 +27,7 @@ def test_dots_and_intervals_match_the_measures(company: tpa.TaskProfiles) -> Non
         for column in columns:
             assert drawn[column] == pytest.approx(row[column])
         assert (drawn["dot"] == "grade C") == (row["data_grade"] == "C")
-    bands = {(row["job_family"], row["bound_low"], row["bound_high"]) for row in rows_with(spec, "bound_low")}
+    bands = {(row["group"], row["bound_low"], row["bound_high"]) for row in rows_with(spec, "bound_low")}
     bounded = exposure.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())
     assert bands == set(bounded["job_family", "bound_low", "bound_high"].rows())
 
@@ -36,7 +36,7 @@ def test_alt_text_contains_every_printed_figure(sample: tpa.TaskProfiles) -> Non
     spec = tpa.plot_exposure(sample, rounds=100).to_dict()
     parts = spec["description"].split("; ")
     for row in rows_with(spec, "figure", "place"):
-        text = next(part for part in parts if f"{row['job_family']} {row['figure']}" in part)
+        text = next(part for part in parts if f"{row['group']} {row['figure']}" in part)
         assert all(row[column] in text for column in ("held", "known", "place"))
 
 
@@ -55,7 +55,7 @@ def test_ranks_do_not_reveal_suppressed_families() -> None:
     small = [job_in(name, (level, 9.0)) for name, level in (("Tiny", "H1"), ("Wee", "H2"), ("Few", "H1"))] * 2
     ranks, expected = (
         {
-            row["job_family"]: row["place"]
+            row["group"]: row["place"]
             for row in rows_with(tpa.plot_exposure(profiles_of(jobs), rounds=100).to_dict(), "place")
         }
         for jobs in ([*large, *small], large)

@@ -14,7 +14,7 @@ from tests.helpers.chart_specs import job_in, layers, layers_of, rows_of, text_o
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.charts._core.render import png
 from tpanalytics.formatting import hours, percent
-from tpanalytics.measures.find_tasks import matches_by_family
+from tpanalytics.measures.find_tasks import matches_by_group
 
 
 def bars_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -27,13 +27,13 @@ def test_bars_match_the_measure(company: tpa.TaskProfiles, text: str) -> None:
     matches = tpa.find_tasks(company, text)
     counts = dict(tpa.impact(company).group_by("job_family").agg(pl.col("tasks").sum()).rows())
     bars = bars_of(spec)
-    assert {row["job_family"] for row in bars} == set(matches["job_family"])
+    assert {row["group"] for row in bars} == set(matches["job_family"])
     for family in matches["job_family"].unique():
         own = matches.filter(job_family=family)
-        parts = {row["part"]: row for row in bars if row["job_family"] == family}
+        parts = {row["part"]: row for row in bars if row["group"] == family}
         assert sum(part["tasks"] for part in parts.values()) == own.height
         assert parts.get("without hours", {"tasks": 0})["tasks"] == own["weekly_hours"].null_count()
-        ends = [(row["start"], row["end"]) for row in bars if row["job_family"] == family]
+        ends = [(row["start"], row["end"]) for row in bars if row["group"] == family]
         assert ends[0][0] == 0
         assert all(part[1] == pytest.approx(following[0]) for part, following in itertools.pairwise(ends))
         assert ends[-1][1] == pytest.approx(own.height / counts[family])
@@ -42,7 +42,7 @@ def test_bars_match_the_measure(company: tpa.TaskProfiles, text: str) -> None:
         figures = f"{family} {own.height:,} tasks, {percent(own.height / counts[family])}, {amount}"
         assert figures in spec["description"]
     printed = {
-        row["job_family"]: row["seen"]
+        row["group"]: row["seen"]
         for layer in layers_of(spec, "text")
         if "data" in layer
         for row in rows_of(spec, layer)
@@ -119,20 +119,20 @@ def test_tasks_without_text_are_counted() -> None:
 
 def test_selected_families_are_drawn_as_in_the_full_chart(sample: tpa.TaskProfiles) -> None:
     selection = ["Sales", "Finance"]
-    chart = tpa.plot_find_tasks(sample, "customer", families=selection)
+    chart = tpa.plot_find_tasks(sample, "customer", groups=selection)
     spec, full = chart.to_dict(), tpa.plot_find_tasks(sample, "customer").to_dict()
-    assert {row["job_family"] for row in bars_of(spec)} == set(selection)
-    assert [row for row in bars_of(full) if row["job_family"] in selection] == bars_of(spec)
+    assert {row["group"] for row in bars_of(spec)} == set(selection)
+    assert [row for row in bars_of(full) if row["group"] in selection] == bars_of(spec)
     scales = [layers_of(each, "bar")[0]["encoding"]["x"]["scale"] for each in (spec, full)]
     assert scales[0] == scales[1]
-    counts = matches_by_family(sample, "customer").filter(pl.col("job_family").is_in(selection))
+    counts = matches_by_group(sample, "customer").filter(pl.col("job_family").is_in(selection))
     title = f"2 selected families · “customer” is in {counts['found'].sum()} of {counts['tasks'].sum()} tasks"
     assert title_of(chart).startswith(title)
 
 
 def test_unknown_family_raises(sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"'Sale' is not a job family \(did you mean 'Sales'\?\)"):
-        tpa.plot_find_tasks(sample, "customer", families=["Sale"])
+        tpa.plot_find_tasks(sample, "customer", groups=["Sale"])
 
 
 def test_text_without_words_raises(sample: tpa.TaskProfiles) -> None:

@@ -17,6 +17,7 @@ from tpanalytics.formatting import percent
 FREED = {"H1": (0.4, 0.7), "H2": 0.2, "H3": 0.0, "H4": 0.0}
 ASSUMPTIONS: dict[str, Any] = {
     "freed": FREED,
+    "weight": "headcount",
     "realisation": (0.5, 0.8),
     "adoption": (0.3, 0.6),
     "contract_hours": 38.5,

@@ -21,11 +21,11 @@ def test_bars_match_the_measure(sample: tpa.TaskProfiles, weight: Any) -> None:
     spec = tpa.plot_impact(sample, weight=weight).to_dict()
     bars = rows_of(spec, layers_of(spec, "bar")[0])
     impact = tpa.impact(sample, weight=weight).filter(pl.col("share") > 0)
-    assert {(row["job_family"], row["level"]): row["share"] for row in bars} == {
+    assert {(row["group"], row["level"]): row["share"] for row in bars} == {
         (family, level): share for family, level, share in impact.select("job_family", "level", "share").rows()
     }
     for family in impact["job_family"].unique():
-        segments = [row for row in bars if row["job_family"] == family]
+        segments = [row for row in bars if row["group"] == family]
         assert segments[0]["level"] == "H1"
         assert segments[0]["start"] == 0.0
         assert math.isclose(segments[-1]["end"], 1.0)
@@ -36,7 +36,7 @@ def test_work_without_a_level_is_hatched(sample: tpa.TaskProfiles) -> None:
     spec = tpa.plot_impact(sample).to_dict()
     strokes = rows_of(spec, layers_of(spec, "point")[0])
     impact = tpa.impact(sample).filter(pl.col("level") == "not assessed", pl.col("share") > 0.02)
-    assert {row["job_family"] for row in strokes} >= set(impact["job_family"])
+    assert {row["group"] for row in strokes} >= set(impact["job_family"])
 
 
 def test_families_are_sorted_by_h1_share(sample: tpa.TaskProfiles) -> None:

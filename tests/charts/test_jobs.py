@@ -188,7 +188,7 @@ def test_families_can_be_selected_by_their_printed_name() -> None:
     names = ["constructor", "line\x0bbreak"]
     profiles = profiles_of([job_in(name, ("H1", 3.0), headcount=9.0) for name in names for _ in range(3)])
     for row in rows_of_mark(tpa.plot_impact(profiles).to_dict(), "bar"):
-        assert percent(1.0) in title_of(tpa.plot_jobs(profiles, row["job_family"]))
+        assert percent(1.0) in title_of(tpa.plot_jobs(profiles, row["group"]))
 
 
 def test_cached_profiles_give_the_same_chart_without_reading_the_tasks_again(sample: tpa.TaskProfiles) -> None:

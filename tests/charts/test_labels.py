@@ -19,7 +19,7 @@ def test_leaders_are_the_highest_lines_at_each_weight(seed: int) -> None:
     ends = list(zip(values[:12], values[12:], strict=True))
     lines = pl.DataFrame(
         {
-            "job_family": [f"f{i:02d}" for i in range(12)],
+            "group": [f"f{i:02d}" for i in range(12)],
             "weight_low": [min(end) for end in ends],
             "weight_high": [max(end) for end in ends],
         }
@@ -29,13 +29,13 @@ def test_leaders_are_the_highest_lines_at_each_weight(seed: int) -> None:
         low, high = a_low - b_low, a_high - b_high
         if low * high < 0:
             crossings.append((a, b, low / (low - high)))
-    pairs = pl.DataFrame(crossings, schema=["family_a", "family_b", "break_even"], orient="row")
+    pairs = pl.DataFrame(crossings, schema=["group_a", "group_b", "break_even"], orient="row")
     leading = leaders(lines, pairs)
     ends_of = {family: (low, high) for family, low, high in lines.rows()}
     for weight in (step / 100 for step in range(101)):
         leader = [leader for leader in leading if leader.since <= weight][-1]
         index = {family: low + weight * (high - low) for family, (low, high) in ends_of.items()}
-        assert index[leader.family] == pytest.approx(max(index.values()))
+        assert index[leader.group] == pytest.approx(max(index.values()))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_labels_of_lines_fit_next_to_the_plot(families: int) -> None:
 
 def test_tied_groups_contain_all_pairs_that_overlap(sample: tpa.TaskProfiles) -> None:
     ranks = tpa.exposure_ranking(sample, rounds=200)
-    groups = ties(ranks)
+    groups = ties(ranks.rename({"job_family": "group"}))
     expected = {
         (family, other) for family, others in ranks.select("job_family", "tied_with").rows() for other in others
     }
@@ -84,4 +84,4 @@ def test_tied_groups_contain_all_pairs_that_overlap(sample: tpa.TaskProfiles) ->
     assert not [group for group in groups for other in groups if set(group) < set(other)]
     spec = tpa.plot_exposure(sample, rounds=200).to_dict()
     ends = [row for layer in layers_of(spec, "rule") for row in rows_of(spec, layer) if "last" in row]
-    assert {(row["job_family"], row["last"]) for row in ends} == {(group[0], group[-1]) for group in groups}
+    assert {(row["group"], row["last"]) for row in ends} == {(group[0], group[-1]) for group in groups}

@@ -28,7 +28,7 @@ def test_squares_match_the_measure(sample: tpa.TaskProfiles, weight: Any) -> Non
     shares = {(order[row["row"] - 1], order[row["col"] - 1]): row["share"] for row in squares}
     overlap = tpa.overlap(sample)
     for row in overlap.iter_rows(named=True):
-        pair = (row["family_a"], row["family_b"])
+        pair = (row["group_a"], row["group_b"])
         a_in_b = row["jaccard"] if weight == "tasks" else row["containment_a_in_b"]
         b_in_a = row["jaccard"] if weight == "tasks" else row["containment_b_in_a"]
         assert shares[pair] == pytest.approx(a_in_b, abs=1e-4)

@@ -18,12 +18,12 @@ every_plot = pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.__name
 
 
 def families_in(spec: dict[str, Any]) -> set[str]:
-    return {row["job_family"] for rows in spec["datasets"].values() for row in rows if "job_family" in row}
+    return {row["group"] for rows in spec["datasets"].values() for row in rows if "group" in row}
 
 
 @every_plot
 def test_only_selected_families_are_drawn(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
-    spec = plot(sample, families=["Finance", "Sales"]).to_dict()
+    spec = plot(sample, groups=["Finance", "Sales"]).to_dict()
     assert families_in(spec) == {"Finance", "Sales"}
     assert "2 job families" in spec["title"]["subtitle"]
 
@@ -35,19 +35,19 @@ def test_suppressed_families_stay_suppressed_in_a_selection(plot: Callable[..., 
     suppressed = released.filter(reason="SUPPRESSED").get_column("job_family").to_list()
     assert len(suppressed) > 1
     assert "Finance" not in suppressed
-    assert "uppressed (small group)" in json.dumps(plot(sample, families=suppressed, privacy=privacy).to_dict())
+    assert "uppressed (small group)" in json.dumps(plot(sample, groups=suppressed, privacy=privacy).to_dict())
     jobs = sample.jobs.filter(pl.col("job_family") == "Finance").height
     # A total that included the suppressed family would reveal it.
     for selection in (["Finance"], ["Finance", suppressed[0]]):
-        assert f"{jobs} jobs" in plot(sample, families=selection, privacy=privacy).to_dict()["title"]["subtitle"]
+        assert f"{jobs} jobs" in plot(sample, groups=selection, privacy=privacy).to_dict()["title"]["subtitle"]
 
 
 @every_plot
 def test_unknown_and_empty_selections_raise(plot: Callable[..., Any], sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"):
-        plot(sample, families=["Finanz"])
-    with pytest.raises(tpa.SchemaError, match="`families` must"):
-        plot(sample, families=[])
+        plot(sample, groups=["Finanz"])
+    with pytest.raises(tpa.SchemaError, match="`groups` must"):
+        plot(sample, groups=[])
 
 
 def test_axis_is_the_same_for_any_selection(sample: tpa.TaskProfiles) -> None:
@@ -55,4 +55,4 @@ def test_axis_is_the_same_for_any_selection(sample: tpa.TaskProfiles) -> None:
         scales = [layer["encoding"]["x"].get("scale") for layer in chart.to_dict()["layer"] if "x" in layer["encoding"]]
         return next(scale["domain"] for scale in scales if scale)
 
-    assert domain(tpa.plot_hours(sample)) == domain(tpa.plot_hours(sample, families=["Sales"]))
+    assert domain(tpa.plot_hours(sample)) == domain(tpa.plot_hours(sample, groups=["Sales"]))

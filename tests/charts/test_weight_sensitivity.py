@@ -27,9 +27,9 @@ CROSSING_IN_ONE_POINT = [("P", 5.0, 0.0, 5.0), ("Q", 4.0, 2.0, 4.0), ("R", 3.0, 
 
 def test_lines_match_the_measure(sample: tpa.TaskProfiles) -> None:
     spec = tpa.plot_weight_sensitivity(sample).to_dict()
-    columns = ("job_family", "weight_low", "weight_high", "data_grade")
-    drawn = {tuple(row[column] for column in columns) for row in rows_with(spec, "data_grade")}
-    assert drawn == set(tpa.exposure(sample).select(columns).rows())
+    columns = ("weight_low", "weight_high", "data_grade")
+    drawn = {(row["group"], *(row[column] for column in columns)) for row in rows_with(spec, "data_grade")}
+    assert drawn == set(tpa.exposure(sample).select("job_family", *columns).rows())
     line = next(layer for layer in layers_of(spec, "rule") if {"x2", "y2"} <= set(layer["encoding"]))["encoding"]
     assert (line["x"]["datum"], line["x2"]["datum"]) == (0, 1)
     assert (line["y"]["field"], line["y2"]["field"]) == ("weight_low", "weight_high")
@@ -38,7 +38,7 @@ def test_lines_match_the_measure(sample: tpa.TaskProfiles) -> None:
 def test_band_matches_the_bounds_of_the_family_in_the_headline(sample: tpa.TaskProfiles) -> None:
     spec = tpa.plot_weight_sensitivity(sample).to_dict()
     band = rows_of(spec, layers_of(spec, "area")[0])
-    assert {row["job_family"] for row in band} == {"Finance"}
+    assert {row["group"] for row in band} == {"Finance"}
     for row in band:
         level_weights = {"H1": 1.0, "H2": row["b"], "H3": 0.0}
         exposure = tpa.exposure(sample, level_weights=level_weights).filter(job_family="Finance")
@@ -76,11 +76,11 @@ def test_alt_text_contains_every_printed_figure(sample: tpa.TaskProfiles) -> Non
         if {"name", "figure"} <= set(row)
     ]
     lines = rows_with(spec, "data_grade")
-    assert {name for name, _ in labels} == {row["job_family"] for row in lines}
+    assert {name for name, _ in labels} == {row["group"] for row in lines}
     for row in lines:
         low, high = row["weight_low"], row["weight_high"]
-        assert {figure for name, figure in labels if name == row["job_family"]} == {f"{low:.2f}", f"{high:.2f}"}
-        text = f"{row['job_family']} {low:.2f} at 0, {(low + high) / 2:.2f} at 0.50, {high:.2f} at 1"
+        assert {figure for name, figure in labels if name == row["group"]} == {f"{low:.2f}", f"{high:.2f}"}
+        text = f"{row['group']} {low:.2f} at 0, {(low + high) / 2:.2f} at 0.50, {high:.2f} at 1"
         assert text in spec["description"]
 
 
@@ -127,7 +127,7 @@ def test_headline_allows_for_missing_data(jobs: list[dict[str, Any]], title: str
 def test_suppressed_families_have_no_line() -> None:
     spec = tpa.plot_weight_sensitivity(company_with_small_families("Tiny", "Small", "Little")).to_dict()
     lines = rows_with(spec, "data_grade")
-    assert {row["job_family"] for row in lines} == {"A", "B"}
+    assert {row["group"] for row in lines} == {"A", "B"}
     assert {row["role"] for row in lines} == {"leads"}  # A and B are equal
     assert "Suppressed (small group): Little, Small and Tiny." in text_of(spec)
 

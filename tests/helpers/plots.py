@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,7 +13,7 @@ from tests.helpers.histories import DAYS, history_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FAMILY_ROWS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation", "half_a_year_later"]
+__all__ = ["FAMILY_ROWS", "GROUP_PLOTS", "NAMELESS", "NAMES_WORK", "PLOTS", "fragmentation", "half_a_year_later"]
 
 
 def fragmentation(profiles: tpa.TaskProfiles, **arguments: Any) -> Any:
@@ -20,7 +21,12 @@ def fragmentation(profiles: tpa.TaskProfiles, **arguments: Any) -> Any:
     levels = ["H1", *profiles.tasks.get_column("ai_impact_level").drop_nulls().unique().sort()]
     freed = {level: {"H1": (0.4, 0.7), "H2": (0.15, 0.3)}.get(level, 0.0) for level in levels}
     return tpa.plot_fragmentation(
-        profiles, freed=freed, realisation=(0.6, 0.8), adoption=(0.3, 0.6), contract_hours=38.5, **arguments
+        profiles,
+        **{"weight": "headcount", **arguments},
+        freed=freed,
+        realisation=(0.6, 0.8),
+        adoption=(0.3, 0.6),
+        contract_hours=38.5,
     )
 
 
@@ -37,7 +43,7 @@ def half_a_year_later(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
         .otherwise(level)
         .alias("ai_impact_level"),
     ).filter(row % 11 != 7)
-    return tpa.TaskProfiles(profiles.jobs, tasks, profiles.manifest)
+    return replace(profiles, tasks=tasks)
 
 
 def _sheet(profiles: tpa.TaskProfiles) -> Any:
@@ -87,6 +93,24 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "job": _sheet,
     "jobs of a family": _jobs,
     "found tasks": lambda profiles: tpa.plot_find_tasks(profiles, "re"),
+}
+#: Charts with an argument `by`, with default arguments for tests.
+GROUP_PLOTS: dict[str, Callable[..., Any]] = {
+    "impact": tpa.plot_impact,
+    "hours": tpa.plot_hours,
+    "weight lines": tpa.plot_weight_sensitivity,
+    "exposure": lambda profiles, **arguments: tpa.plot_exposure(profiles, rounds=100, **arguments),
+    "exposure of jobs": tpa.plot_exposure_scatter,
+    "overlap": tpa.plot_overlap,
+    "fragmentation": fragmentation,
+    "change of hours": lambda profiles, **arguments: tpa.plot_compare(
+        profiles, half_a_year_later(profiles), **arguments
+    ),
+    "change of exposure": lambda profiles, **arguments: tpa.plot_compare(
+        profiles, half_a_year_later(profiles), measure="exposure", **arguments
+    ),
+    "quality": tpa.plot_coverage,
+    "found tasks": lambda profiles, **arguments: tpa.plot_find_tasks(profiles, "re", **arguments),
 }
 #: Charts with a row per family, in which suppressed families keep their row.
 FAMILY_ROWS = ["change of hours", "change of exposure", "quality", "found tasks"]

@@ -18,7 +18,7 @@ import tpanalytics as tpa
 from tests.helpers.builders import one_job, task
 from tests.helpers.random_profiles import companies
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.find_tasks import PLAIN, fold_case, matches_by_family
+from tpanalytics.measures.find_tasks import PLAIN, fold_case, matches_by_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,7 +216,7 @@ def test_search_is_limited_to_states_and_families(sample: tpa.TaskProfiles) -> N
 @hypothesis.given(profiles=companies, text=st.sampled_from(["a", "do", "care with", "b", "zzz"]))
 def test_matches_are_counted_by_family(profiles: tpa.TaskProfiles, text: str) -> None:
     profiles = with_cache(profiles)
-    matches, table = tpa.find_tasks(profiles, text), matches_by_family(profiles, text)
+    matches, table = tpa.find_tasks(profiles, text), matches_by_group(profiles, text)
     assert table["job_family"].to_list() == sorted(
         set(profiles.jobs["job_family"].fill_null("(no job family)")), key=lambda family: (family == "(no job family)", family)
     )

@@ -109,10 +109,10 @@ NOT_DRAWN = {"sample 2026-11", "random 2", "random 3"}
 CHARTS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     "changed, later": partial(tpa.plot_compare, by="job_family"),
     "levels, validated": lambda p, _: tpa.plot_impact(p, states=["validated"]),
-    "levels, one family": lambda p, _: tpa.plot_impact(p, families=[_family(p)]),
+    "levels, one family": lambda p, _: tpa.plot_impact(p, groups=[_family(p)]),
     "levels, strict": lambda p, _: tpa.plot_impact(p, privacy=_STRICT),
     "levels, open": lambda p, _: tpa.plot_impact(p, privacy=None),
-    "hours, strict": lambda p, _: tpa.plot_hours(p, families=[_family(p)], privacy=_STRICT),
+    "hours, strict": lambda p, _: tpa.plot_hours(p, groups=[_family(p)], privacy=_STRICT),
     "index, linear": lambda p, _: tpa.plot_exposure(p, level_weights=_LINEAR, contract_hours=40.0, rounds=100),
     "index, headcount": lambda p, _: tpa.plot_exposure(p, weight="headcount", rounds=100),
     "weights, two": lambda p, _: tpa.plot_weight_sensitivity(
@@ -159,7 +159,7 @@ REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "group unknown": lambda p: tpa.compare_groups(p, "Finnance", category="task_id"),
     "category unknown": lambda p: tpa.compare_groups(p, "Finance", category="nothing"),
     "text empty": lambda p: tpa.find_tasks(p, " "),
-    "families unknown": lambda p: tpa.plot_hours(p, families=["Finnance"]),
+    "families unknown": lambda p: tpa.plot_hours(p, groups=["Finnance"]),
     "family unknown": lambda p: tpa.plot_jobs(p, "Finnance"),
     "job unknown": lambda p: tpa.plot_job(p, "unknown"),
     "method unknown": lambda p: tpa.impute_hours(p, "mean"),

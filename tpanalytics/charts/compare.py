@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame
 from tpanalytics.charts._core.bridge import bridge
 from tpanalytics.charts._core.dumbbell import dumbbell
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.errors import ArgumentError
+from tpanalytics.measures._core.aggregate import columns_of_jobs
 from tpanalytics.measures._core.checks import check_choice
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
+from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import altair as alt
 
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import SameTask
+    from tpanalytics.typing import By, SameTask
 
 __all__ = ["Compared", "plot_compare"]
 
@@ -35,21 +40,21 @@ def plot_compare(
     before: TaskProfiles,
     after: TaskProfiles,
     *,
-    by: Literal["job_family"] | None = None,
+    by: By = None,
     measure: Compared = "hours",
     level: str = "H1",
     same_task: SameTask = "id",
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the change between two snapshots, as a company-wide bridge or with one row per job family.
+    """Draw the change between two snapshots, as a company-wide bridge or with one row per group.
 
     The bridge connects the weekly hours before and after. Bars show added, removed and re-rated tasks, and tasks with
     changed hours. The last, hatched bar shows newly measured tasks. Together, the bars add up to the difference.
 
-    For job families, arrows point from the earlier to the later figure, with the largest increase at the top.
+    For groups, arrows point from the earlier to the later figure, with the largest increase at the top.
     If the share of tasks with hours and a level changed by more than 5 percentage points, the arrow is dashed and the
-    row is marked "measurement" instead of "work". If a family is suppressed or has no figure in one of the snapshots,
+    row is marked "measurement" instead of "work". If a group is suppressed or has no figure in one of the snapshots,
     the row shows the reason instead.
 
     Parameters
@@ -57,9 +62,10 @@ def plot_compare(
     before, after
         Snapshots with the columns read by `compare` or `compare_exposure`.
     by
-        If None, draw a bridge. If ``"job_family"``, draw one row per family.
+        If None, draw a bridge. If a column of the jobs, people or tasks, or a list of columns, draw one row per group,
+        for example for ``"job_family"``. Hours are for one incumbent of each job, also for a column of people.
     measure
-        ``"hours"`` compares the weekly hours at `level`, as in `compare`. ``"exposure"`` compares each family's
+        ``"hours"`` compares the weekly hours at `level`, as in `compare`. ``"exposure"`` compares each group's
         exposure index, as in `compare_exposure`.
     level
         AI impact level to compare. Only used for hours.
@@ -68,8 +74,8 @@ def plot_compare(
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. If every family is suppressed, no bridge is drawn. If None, nothing
-        is suppressed.
+        Thresholds for suppressing small groups. If every job family is suppressed, no bridge is drawn. If None,
+        nothing is suppressed.
 
     Returns
     -------
@@ -97,21 +103,36 @@ def plot_compare(
     >>> plot_compare(may, november, by="job_family").to_dict()["description"][:45]
     'Arrows show the change in H1 hours for 16 job'
     """
-    if by not in (None, "job_family"):
-        raise ArgumentError(f"`by` must be None or 'job_family', not {by!r}.")
     check_choice("measure", measure, Compared)
     if by is None and measure != "hours":
-        raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass by='job_family'.")
-    if measure == "hours":
-        result = compare(before, after, level=level, same_task=same_task, states=states)
-    else:
-        result = compare_exposure(before, after, states=states)
-    families = result.filter(pl.col("scope") == "family")
-    if not families.height:
+        raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass `by`, like by='job_family'.")
+    # A bridge is only drawn if at least one job family is large enough.
+    drawn_by = by if by is not None else _families(before, after)
+    words = grouping(after, drawn_by)
+    how: dict[str, Any] = {"same_task": same_task, "level": level} if measure == "hours" else {}
+    function: Callable[..., pl.DataFrame] = compare if measure == "hours" else compare_exposure
+    result = function(before, after, by=drawn_by, states=states, **how)
+    rows = captions.labelled(result).filter(pl.col("scope") == ("group" if words.by else "all"))
+    if not rows.height:
         return frame.no_jobs_in_either()
-    released = captions.released_change(result, before, after, states, privacy)
-    groups = frame.groups_of_change(families, released, before, after, privacy)
-    company, meaning = result.filter(pl.col("scope") == "all").row(0, named=True), about(result)
-    if by is not None:
-        return dumbbell(groups, company, meaning, None if measure == "exposure" else level)
-    return bridge(groups, company, meaning) if groups.totals else frame.all_suppressed_chart(groups)
+    if words.overlap:
+        total = function(before, after, by=None, states=states, **how)
+        counts = captions.labelled(measure_coverage(after, by=None, states=states))
+    else:
+        total, counts = result, rows.select("group", jobs="jobs_after", tasks="tasks_after")
+    if "job_id" in words.by:
+        shown = suppress(result, after, before, privacy=privacy).filter(pl.col("scope") == "group")
+        both = captions.with_suppressed_jobs(shown, result.filter(pl.col("scope") == "group"))
+        released = captions.labelled(both).drop("level", strict=False)
+    else:
+        released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
+    layout = frame.groups_of_change(counts, released, before, after, privacy, words)
+    company, meaning = total.filter(pl.col("scope") == "all").row(0, named=True), about(total)
+    if words.by and by is not None:
+        return dumbbell(layout, company, meaning, None if measure == "exposure" else level)
+    return bridge(layout, company, meaning) if layout.totals else frame.all_suppressed_chart(layout)
+
+
+def _families(before: TaskProfiles, after: TaskProfiles) -> By:
+    """Return the column with job families if both snapshots have it."""
+    return BY_FAMILY if all(BY_FAMILY in columns_of_jobs(profiles) for profiles in (before, after)) else None

@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.grouping import FAMILIES
 from tpanalytics.formatting import coverage_percent, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.about import about
@@ -97,7 +98,7 @@ def plot_concentration(
     if not coverage.height:
         return frame.no_jobs()
     if not frame.any_shown(coverage):
-        return theme.empty_chart(captions.ALL_SUPPRESSED, "A company total would reveal them.")
+        return theme.empty_chart(FAMILIES.all_suppressed, "A company total would reveal them.")
     curve = concentration_curve(profiles, same_task=same_task, states=states)
     meaning = about(curve)
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}

@@ -1,4 +1,4 @@
-"""Chart of data coverage per job family."""
+"""Chart of data coverage per group of jobs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures.coverage import coverage as measure_coverage, source_coverage
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.suppress import apply_policy
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["plot_coverage"]
 
@@ -49,19 +52,25 @@ _COLUMNS = (
 
 
 def plot_coverage(
-    profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
+    profiles: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw each job family's data coverage, and show whether the figures are safe to quote.
+    """Draw each group's data coverage, and show whether the figures are safe to quote.
 
-    Families are sorted by the share of tasks with hours and a level, lowest first. This share determines the data
-    grade. Fields that weren't requested when loading are labelled instead of drawn as 0%. Rows of suppressed families
-    or families without tasks show the reason instead.
+    Groups are sorted by the share of tasks with hours and a level, lowest first. This share determines the data
+    grade. Fields that weren't requested when loading are labelled instead of drawn as 0%. Rows of suppressed groups
+    or groups without tasks show the reason instead.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `coverage`. If `tasks` has a ``source_data`` column, the share of
         tasks with a source is also drawn.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     states
         Validation states to include.
     privacy
@@ -90,35 +99,46 @@ def plot_coverage(
     'Matrix of bars: share of tasks with hours, a lev'
     """
     profiles = with_cache(profiles)
-    coverage = measure_coverage(profiles, states=states)
+    words = grouping(profiles, by)
+    coverage = captions.labelled(measure_coverage(profiles, by=by, states=states))
     if coverage.height == 0:
         return frame.no_jobs()
-    evidence = source_coverage(profiles, states=states)
+    evidence = source_coverage(profiles, by=by, states=states)
     absent = _empty_columns(coverage, evidence, profiles.manifest)
-    if evidence is not None:
-        coverage = coverage.join(evidence, on="job_family", how="left", maintain_order="left")
-    else:
-        coverage = coverage.with_columns(evidence_coverage=pl.lit(None, dtype=pl.Float64))
-    groups = frame.groups(coverage, apply_policy(coverage, profiles, privacy), profiles, privacy)
-    rows = _families(groups.rows)
+    released = captions.released(measure_coverage, profiles, privacy, by=by, states=states)
+    released = _with_evidence(released, evidence)
+    totals = captions.rows_for_totals(measure_coverage, profiles, words, released, None, states=states)
+    if words.overlap and evidence is not None:
+        evidence = source_coverage(profiles, by=None, states=states)
+    layout = frame.groups(totals, released, profiles, privacy, words)
+    rows = _rows(layout.rows)
     return frame.chart(
-        groups,
+        layout,
         rows,
-        _cells(rows, frame.group_axis(rows.get_column("job_family").to_list()), absent),
+        _cells(rows, frame.group_axis(rows.get_column("group").to_list()), absent, words),
         _COLUMNS,
-        title=_headline(rows, absent),
+        title=_headline(rows, absent, words),
         basis="Share of tasks with hours, a level, a validation and a source",
-        description=_description(rows, absent, groups),
-        notes=_footnotes(coverage, absent),
+        description=_description(rows, absent, layout),
+        notes=[*_footnotes(_with_evidence(totals, evidence), absent), *words.overlap_notes(None)],
         size=(_WIDTH, _ROW),
         below=14,
+    )
+
+
+def _with_evidence(coverage: pl.DataFrame, evidence: pl.DataFrame | None) -> pl.DataFrame:
+    """Add the share of tasks with a source to the rows that aren't suppressed."""
+    if evidence is None:
+        return coverage.with_columns(evidence_coverage=pl.lit(None, dtype=pl.Float64))
+    return coverage.join(evidence, on="group", how="left", maintain_order="left").with_columns(
+        evidence_coverage=pl.when(~captions.is_suppressed()).then("evidence_coverage")
     )
 
 
 def _empty_columns(
     coverage: pl.DataFrame, evidence: pl.DataFrame | None, manifest: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Map columns that are empty for every family to the reason."""
+    """Map columns that are empty for every group to the reason."""
     requested = (manifest.get("request") or {}).get("include")
     reasons = {}
     for column, _, name, include in _PARTS:
@@ -138,11 +158,11 @@ def _empty_columns(
     return reasons
 
 
-def _families(released: pl.DataFrame) -> pl.DataFrame:
-    """Sort the families by coverage, lowest first, and format the columns."""
+def _rows(released: pl.DataFrame) -> pl.DataFrame:
+    """Sort the groups by coverage, lowest first, and format the columns."""
     return (
         released.with_columns(suppressed=captions.is_suppressed(), empty=(pl.col("tasks") == 0).fill_null(value=False))
-        .sort("suppressed", "empty", pl.col("both_coverage").round(9), "job_family", nulls_last=True)
+        .sort("suppressed", "empty", pl.col("both_coverage").round(9), "group", nulls_last=True)
         .with_columns(
             verdict=pl.col("data_grade").replace_strict(_VERDICT, default=NONE, return_dtype=pl.String).fill_null(NONE),
             bare=pl.format("{} of {}", "jobs_without_tasks", "jobs").fill_null(NONE),
@@ -153,14 +173,14 @@ def _families(released: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[alt.Chart]:
+def _cells(groups: pl.DataFrame, y: alt.Y, absent: Mapping[str, str], words: Grouping) -> list[alt.Chart]:
     step = _CELL + _GAP + _FIGURE
     scale = alt.Scale(domain=[0, _WIDTH], nice=False)
     axis = alt.Axis(title=None, labels=False, grid=False)
-    covered_families = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
+    covered = groups.filter(~pl.col("suppressed") & ~pl.col("empty"))
     rows = [
         {
-            "job_family": family,
+            "group": group,
             "what": name,
             "from": float(number * step + _FIGURE),
             "known": number * step + _FIGURE + _CELL * float(share),
@@ -170,18 +190,18 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[
         }
         for number, (column, name, _, _) in enumerate(_PARTS)
         if column not in absent
-        for family, share in covered_families.select("job_family", column).rows()
+        for group, share in covered.select("group", column).rows()
         if share is not None
     ]
     schema = {
-        **dict.fromkeys(("job_family", "what"), pl.String),
+        **dict.fromkeys(("group", "what"), pl.String),
         **dict.fromkeys(("from", "known", "to"), pl.Float64),
         "figure": pl.String,
         "graded": pl.Boolean,
     }
     drawn = alt.Chart(pl.DataFrame(rows, schema=schema))
     x = alt.X("from:Q", scale=scale, axis=axis)
-    tooltip = captions.tooltips("job_family", what=("N", "Tasks with", None), figure=("N", "Share of tasks", None))
+    tooltip = captions.tooltips(words=words, what=("N", "Tasks with", None), figure=("N", "Share of tasks", None))
     box = drawn.mark_bar(size=_BAR, fill="#FFFFFF", stroke="#8A8A90", strokeWidth=1).encode(x=x, x2=alt.X2("to:Q"), y=y)
     # Use a darker fill for the column that determines the grade.
     fill = alt.FillValue(theme.SHADE, condition=theme.when("datum.graded", "#B5D9DC"))
@@ -205,47 +225,50 @@ def _cells(families: pl.DataFrame, y: alt.Y, absent: Mapping[str, str]) -> list[
     return [box, bar, figures, *heads]
 
 
-def _headline(families: pl.DataFrame, absent: Mapping[str, str]) -> str:
-    """Return a headline saying how many families have enough data to quote."""
-    shown = families.filter(~pl.col("suppressed"))
+def _headline(groups: pl.DataFrame, absent: Mapping[str, str], words: Grouping) -> str:
+    """Return a headline saying how many groups have enough data to quote."""
+    shown = groups.filter(~pl.col("suppressed"))
     if not shown.height:
-        return captions.ALL_SUPPRESSED
+        return words.all_suppressed
     not_requested = [name for column, name, _, _ in _PARTS[:2] if absent.get(column) == _NOT_REQUESTED]
     if not_requested:
         return f"Figures that need {listed(not_requested)} are missing: not requested when loading"
     with_tasks = shown.filter(~pl.col("empty"))
     if not with_tasks.height:
-        return f"No tasks in {'the families shown' if shown.height < families.height else 'these task profiles'}"
-    named = with_tasks.filter(pl.col("job_family") != NO_FAMILY)
+        where = f"the {words.many} shown" if shown.height < groups.height else "these task profiles"
+        return f"No tasks in {where}"
+    named = with_tasks.filter(words.is_named())
     if named.height < 2:
         single = named if named.height else with_tasks
-        family, share, grade = single.select("job_family", "both_coverage", "data_grade").row(0)
-        if not named.height:
+        group, share, grade = single.select("group", "both_coverage", "data_grade").row(0)
+        if not named.height or not words.by:
             return f"{coverage_percent(share)} of tasks have hours and a level: {_VERDICT[grade]}"
-        return f"{family}: {coverage_percent(share)} of tasks have hours and a level, {_VERDICT[grade]}"
-    scope = " shown" if shown.height < families.height else " with tasks"
-    return _verdicts(named, scope * (named.height < families.filter(pl.col("job_family") != NO_FAMILY).height))
+        return f"{group}: {coverage_percent(share)} of tasks have hours and a level, {_VERDICT[grade]}"
+    scope = " shown" if shown.height < groups.height else " with tasks"
+    return _verdicts(named, scope * (named.height < groups.filter(words.is_named()).height), words)
 
 
-def _verdicts(named: pl.DataFrame, scope: str) -> str:
-    poor = named.filter(data_grade="C").get_column("job_family").to_list()
+def _verdicts(named: pl.DataFrame, scope: str, words: Grouping) -> str:
+    poor = named.filter(data_grade="C").get_column("group").to_list()
     count, safe = named.height, named.filter(data_grade="A").height
     if len(poor) == count:
-        return f"No family{scope} has enough data to quote on its own"
+        return f"No {words.one}{scope} has enough data to quote on its own"
     if 0 < len(poor) <= 3:
         verb, pronoun = ("do", "their") if len(poor) > 1 else ("does", "its")
         return f"{listed(poor)} {verb} not have enough data to quote on {pronoun} own"
     if poor:
-        family, share = named.select("job_family", "both_coverage").row(0)
+        group, share = named.select("group", "both_coverage").row(0)
         return (
-            f"{len(poor)} of {count} families{scope} do not have enough data to quote on their own; lowest coverage: "
-            f"{family}, {coverage_percent(share)} of tasks have hours and a level"
+            f"{len(poor)} of {count} {words.many}{scope} do not have enough data to quote on their own; "
+            f"lowest coverage: {group}, {coverage_percent(share)} of tasks have hours and a level"
         )
     if safe == count:
-        return f"All {count} families{scope} have enough data to quote on their own"
+        return f"All {count} {words.many}{scope} have enough data to quote on their own"
     if not safe:
-        return f"All {count} families{scope} should be quoted with their coverage"
-    return f"{safe} of {count} families{scope} have enough data to quote on their own; quote the others with coverage"
+        return f"All {count} {words.many}{scope} should be quoted with their coverage"
+    return (
+        f"{safe} of {count} {words.many}{scope} have enough data to quote on their own; quote the others with coverage"
+    )
 
 
 def _footnotes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
@@ -265,24 +288,25 @@ def _footnotes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _description(families: pl.DataFrame, absent: Mapping[str, str], groups: frame.Groups) -> tuple[str, str, list[str]]:
+def _description(groups: pl.DataFrame, absent: Mapping[str, str], layout: frame.Groups) -> tuple[str, str, list[str]]:
     drawn = [(column, name) for column, _, name, _ in _PARTS if column not in absent]
-    content = f"share of tasks with {listed(name for _, name in drawn)}" if groups.totals else "coverage of the tasks"
-    summary = f"Matrix of bars: {content} for {groups.population}. Families sorted by hours and level, lowest first."
-    known = families.filter(~pl.col("suppressed") & ~pl.col("empty"))
+    content = f"share of tasks with {listed(name for _, name in drawn)}" if layout.totals else "coverage of the tasks"
+    summary = f"Matrix of bars: {content} for {layout.population}."
+    summary += layout.words.sorted_by("hours and level, lowest first")
+    known = groups.filter(~pl.col("suppressed") & ~pl.col("empty"))
     phrases = {column: "validated" if column == "validated_share" else f"with {name}" for column, name in drawn}
     rows = "; ".join(
-        f"{row['job_family']} {listed(f'{coverage_percent(row[name])} {phrase}' for name, phrase in phrases.items())}, "
+        f"{row['group']} {listed(f'{coverage_percent(row[name])} {phrase}' for name, phrase in phrases.items())}, "
         f"{row['bare']} jobs without tasks, grade {row['grade']}, {row['verdict']}"
         for row in known.rows(named=True)
     )
     shape = []
     for grade, verdict in _VERDICT.items():
-        names = known.filter(data_grade=grade).get_column("job_family").to_list()
+        names = known.filter(data_grade=grade).get_column("group").to_list()
         if names:
             shape.append(f"{verdict.capitalize()}: {listed(names)}.")
     shape += [f"The column {name} is empty: {absent[column]}." for column, name, _, _ in _PARTS if column in absent]
-    without_tasks = families.filter("empty").get_column("job_family").to_list()
+    without_tasks = groups.filter("empty").get_column("group").to_list()
     if without_tasks:
         shape.append(f"No tasks in {listed(without_tasks)}.")
     return summary, f"{rows}." if rows else "", shape

@@ -1,4 +1,4 @@
-"""Chart of the exposure index per job family."""
+"""Chart of the exposure index per group of jobs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.charts._core.labels import columns, ties
 from tpanalytics.formatting import NONE, coverage_percent, listed
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure_ranking import exposure_ranking
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import StaffWeight
+    from tpanalytics.typing import By
 
 __all__ = ["plot_exposure"]
 
@@ -41,38 +46,42 @@ _GREY, _BAND = "#7A7A80", "#E3EBEB"
 #: Vertical position of the legend above the plot.
 _KEY = -42
 _DOTS = {"A": "enough data", "B": "enough data", "C": "grade C"}
-#: Maximum number of lines joining families, and the distance between lines in pixels.
+#: Maximum number of lines joining groups, and the distance between lines in pixels.
 _MOST_TIES, _TIE = 9, 9
 
 
 def plot_exposure(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    weight: StaffWeight = "hours",
+    weight: StaffWeight | None = None,
     rounds: int = 2000,
     seed: int = 0,
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw each job family's exposure index, with uncertainty.
+    """Draw each group's exposure index, with uncertainty.
 
     Dots show the index and are hollow for grade C. Thick and thin lines are 66% and 95% bootstrap intervals over jobs.
     The line below shows the range for H2 weights from 0 to 1. The light band shows the bounds, allowing for missing
-    data. Families joined by a line on the right are not distinguishable. Rows of suppressed families or families
+    data. Groups joined by a line on the right are not distinguishable. Rows of suppressed groups or groups
     without an index show the reason instead.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `exposure`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours
         Weekly contract hours to assume if a job has none. Only affects the bounds.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours by the full-time equivalents.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies the hours by the people in the job, and ``"fte"``
+        by full-time equivalents. If None, people if `by` has a column of people, and hours otherwise.
     rounds, seed
         Number of bootstrap resamples and random seed, passed to `exposure_ranking`.
     states
@@ -105,35 +114,41 @@ def plot_exposure(
     'Dots and intervals of the exposure index for 16 job f'
     """
     profiles = with_cache(profiles)
-    options: dict[str, Any] = {"level_weights": level_weights, "weight": weight, "states": states}
-    measured = measure_exposure(profiles, contract_hours=contract_hours, **options)
-    if measured.height == 0:
+    words = grouping(profiles, by)
+    unit: StaffWeight = checked_weight(profiles, by, weight, StaffWeight)
+    options: dict[str, Any] = {"level_weights": level_weights, "weight": unit, "states": states}
+    week = {"contract_hours": contract_hours}
+    released = captions.released(measure_exposure, profiles, privacy, by=by, **week, **options)
+    if released.height == 0:
         return frame.no_jobs()
-    released = captions.released(measure_exposure, profiles, privacy, contract_hours=contract_hours, **options)
-    groups = frame.groups(measured, released, profiles, privacy)
-    # Only rank the families shown. A missing rank would reveal a suppressed family's position.
-    shown = released.filter(~captions.is_suppressed()).get_column("job_family").to_list()
-    ranks = exposure_ranking(profiles, rounds=rounds, seed=seed, families=shown, **options)
-    families = _families(groups.rows, theme.sanitize_labels(ranks))
-    order = families.get_column("job_family").to_list()
-    tied, y, range_of_h2 = ties(families), frame.group_axis(order), "H2" in level_weights
+    totals = captions.rows_for_totals(measure_exposure, profiles, words, released, None, **week, **options)
+    layout = frame.groups(totals, released, profiles, privacy, words)
+    # Only rank the groups shown. A missing rank would reveal a suppressed group's position.
+    shown = released.filter(~captions.is_suppressed()).get_column("group").to_list()
+    ranks = exposure_ranking(profiles, by=by, rounds=rounds, seed=seed, families=shown, **options)
+    groups = _rows(layout.rows, layout.labelled(captions.labelled(ranks)))
+    order = groups.get_column("group").to_list()
+    tied, y, range_of_h2 = ties(groups), frame.group_axis(order), "H2" in level_weights
     joined = columns(tied, order)
     return frame.chart(
+        layout,
         groups,
-        families,
-        [*_key(families, range_of_h2=range_of_h2), *_intervals(families, y, range_of_h2=range_of_h2)],
+        [*_key(groups, range_of_h2=range_of_h2), *_intervals(groups, y, words, range_of_h2=range_of_h2)],
         _COLUMNS,
-        title=_headline(families),
-        basis=f"Exposure index, 0 to 1: share of {captions.UNIT[weight]}, weighted by AI impact level",
-        description=_description(families, tied, groups.population),
-        notes=_footnotes(measured, level_weights, families, many_ties=len(joined) > _MOST_TIES),
+        title=_headline(groups, words),
+        basis=f"Exposure index, 0 to 1: share of {captions.UNIT[unit]}, weighted by AI impact level",
+        description=_description(groups, tied, layout),
+        notes=[
+            *_footnotes(totals, level_weights, groups, words, many_ties=len(joined) > _MOST_TIES),
+            *words.overlap_notes(unit),
+        ],
         size=(_WIDTH, _ROW),
         below=46,
         over=_joined(joined, y),
     )
 
 
-def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
+def _rows(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
     """Add the ranks and intervals, and format the columns."""
     drawn = ["interval_low", "interval_high", "inner_low", "inner_high", "rank", "rank_low", "rank_high"]
     places = pl.struct("rank", "rank_low", "rank_high").map_elements(captions.rank_range, return_dtype=pl.String)
@@ -144,7 +159,7 @@ def _families(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
         captions.NO_INDEX, default=captions.NO_INDEX["NO_HOURS"], return_dtype=pl.String
     )
     return (
-        exposure.join(ranks.select("job_family", *drawn), on="job_family", how="left", maintain_order="left")
+        exposure.join(ranks.select("group", *drawn), on="group", how="left", maintain_order="left")
         .with_columns(
             figure=frame.as_text("exposure", captions.index_text),
             held=bounds,
@@ -163,22 +178,22 @@ def _x(field: str) -> alt.X:
     return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
 
 
-def _intervals(families: pl.DataFrame, y: alt.Y, *, range_of_h2: bool) -> list[alt.Chart]:
+def _intervals(groups: pl.DataFrame, y: alt.Y, words: Grouping, *, range_of_h2: bool) -> list[alt.Chart]:
     rows = alt.Chart(
-        families.filter(pl.col("exposure").is_not_null()).select(
-            *("job_family", "exposure", "weight_low", "weight_high", "interval_low", "interval_high"),
+        groups.filter(pl.col("exposure").is_not_null()).select(
+            *("group", "exposure", "weight_low", "weight_high", "interval_low", "interval_high"),
             *("inner_low", "inner_high", "dot", "jobs_weighed", "tasks_weighed"),
         )
     )
-    banded = families.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())
+    banded = groups.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())
     bounds = (
-        alt.Chart(banded.select("job_family", "bound_low", "bound_high"))
+        alt.Chart(banded.select("group", "bound_low", "bound_high"))
         .mark_bar(size=25, color=_BAND, stroke=_BAND, strokeWidth=1)
         .encode(
             x=_x("bound_low"),
             x2=alt.X2("bound_high:Q"),
             y=y,
-            tooltip=captions.tooltips("job_family", "bound_low", "bound_high"),
+            tooltip=captions.tooltips("bound_low", "bound_high", words=words),
         )
     )
     ranges = [
@@ -203,8 +218,9 @@ def _intervals(families: pl.DataFrame, y: alt.Y, *, range_of_h2: bool) -> list[a
         y=y,
         fill=alt.Fill("dot:N", scale=_filled(), legend=None),
         tooltip=captions.tooltips(
-            *("job_family", "exposure", "interval_low", "interval_high"),
+            *("exposure", "interval_low", "interval_high"),
             *("weight_low", "weight_high", "jobs_weighed", "tasks_weighed"),
+            words=words,
         ),
     )
     return [bounds, *(ranges if range_of_h2 else []), *intervals, dots]
@@ -214,9 +230,9 @@ def _filled() -> alt.Scale:
     return alt.Scale(domain=list(dict.fromkeys(_DOTS.values())), range=[theme.ACCENT, "#FFFFFF"])
 
 
-def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
+def _key(groups: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
     """Draw a legend above the plot."""
-    if not families.get_column("exposure").count():
+    if not groups.get_column("exposure").count():
         return []
     at, marks = 0, []
     base = alt.Chart(alt.InlineData(values=[{}]))
@@ -233,14 +249,14 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
         ).encode(**theme.pixel_encoding(x=x, y=_KEY))
         return placed
 
-    grades = set(families.get_column("data_grade").drop_nulls())
+    grades = set(groups.get_column("data_grade").drop_nulls())
     if grades & {"A", "B"}:
         marks += [point("circle", 72, theme.ACCENT, 5, theme.INK), _label("index", 15)]
         at = 58
     if "C" in grades:
         marks += [point("circle", 72, "#FFFFFF", at + 5, theme.INK), _label("index (grade C)", at + 15)]
         at += 116
-    if families.get_column("interval_low").count():
+    if groups.get_column("interval_low").count():
         marks += [line(1.2, theme.INK, at, at + 30), line(4, theme.INK, at + 8, at + 22)]
         marks += [_label("66% and 95% intervals", at + 36)]
         at += 176
@@ -248,7 +264,7 @@ def _key(families: pl.DataFrame, *, range_of_h2: bool) -> list[alt.Chart]:
         marks += [line(1, _GREY, at, at + 28), point("triangle-right", 22, _GREY, at, _GREY)]
         marks += [point("triangle-left", 22, _GREY, at + 28, _GREY), _label("H2 weight 0 to 1", at + 36)]
         at += 148
-    if families.get_column("bound_low").count():
+    if groups.get_column("bound_low").count():
         marks += [line(12, _BAND, at, at + 28), _label("bounds allowing for missing data", at + 34)]
     return marks
 
@@ -258,15 +274,15 @@ def _label(text: str, x: int) -> alt.Chart:
 
 
 def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
-    """Draw a line through each group of families that are not distinguishable, with a dot per family."""
+    """Draw a line through each set of groups that are not distinguishable, with a dot per group."""
     if not joined or len(joined) > _MOST_TIES:
         return []
     left = _WIDTH + 284
     marks: list[alt.Chart] = []
     for at, column in enumerate(joined):
         x = theme.pixel_encoding(x=left + _TIE * at)
-        ends = pl.DataFrame({"job_family": [group[0] for group in column], "last": [group[-1] for group in column]})
-        members = pl.DataFrame({"job_family": [family for group in column for family in group]})
+        ends = pl.DataFrame({"group": [group[0] for group in column], "last": [group[-1] for group in column]})
+        members = pl.DataFrame({"group": [group for group in column for group in group]})
         marks += [
             alt.Chart(ends).mark_rule(stroke=theme.INK, strokeWidth=1).encode(**x, y=y, y2=alt.Y2("last:N")),
             alt.Chart(members)
@@ -277,31 +293,32 @@ def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
     return [*marks, theme.note(header, x=left - 4, y=-18, baseline="bottom", lineHeight=12, fontSize=10.5)]
 
 
-def _headline(families: pl.DataFrame) -> str:
-    """Name the most exposed family if it's distinguishable from the others of grade A or B."""
-    reason = captions.no_headline_reason(families)
+def _headline(groups: pl.DataFrame, words: Grouping) -> str:
+    """Name the most exposed group if it's distinguishable from the others of grade A or B."""
+    reason = captions.no_headline_reason(groups, words)
     if reason:
         return reason
-    safe = families.filter(captions.has_enough_data())
+    safe = groups.filter(captions.has_enough_data(words))
     top = safe.row(0, named=True)
     index = captions.index_text(top["exposure"])
-    others = families.filter((pl.col("job_family") != NO_FAMILY) & pl.col("exposure").is_not_null()).height - 1
+    others = groups.filter(words.is_named() & pl.col("exposure").is_not_null()).height - 1
     if safe.height == 1:
         more = "; there is not enough data to compare the others" if others else ""
-        return f"{top['job_family']}: exposure {index}{_interval(top)}{more}"
-    scope = captions.headline_scope(families)
+        return words.headline(top["group"], f"exposure {index}{_interval(top)}{more}")
+    scope = captions.headline_scope(groups, words)
     if top["rank_low"] is None:
-        return f"{top['job_family']} has the highest exposure{scope}, {index}, but too few jobs for an interval"
-    rivals = safe.filter(pl.col("rank_low").fill_null(0) <= top["rank_high"]).get_column("job_family").to_list()
+        return f"{top['group']} has the highest exposure{scope}, {index}, but too few jobs for an interval"
+    rivals = safe.filter(pl.col("rank_low").fill_null(0) <= top["rank_high"]).get_column("group").to_list()
     if len(rivals) == 1:
-        return f"{top['job_family']} is the most exposed family{scope}: {index}{_interval(top)}"
+        return f"{top['group']} is the most exposed {words.one}{scope}: {index}{_interval(top)}"
     if len(rivals) <= 3:
         return f"{listed(rivals)} are not distinguishable as the most exposed{scope}: up to {index}"
-    return f"No single family is clearly the most exposed{scope}: {len(rivals)} of {safe.height} overlap, up to {index}"
+    some = f"{len(rivals)} of {safe.height} overlap, up to {index}"
+    return f"No single {words.one} is clearly the most exposed{scope}: {some}"
 
 
 def _interval(row: dict[str, Any]) -> str:
-    """Format the index's 95% interval, or the bounds if the family has too few jobs."""
+    """Format the index's 95% interval, or the bounds if the group has too few jobs."""
     if row["interval_low"] is not None:
         return f" (95% interval {captions.index_range(row['interval_low'], row['interval_high'])})"
     if row["held"] not in {NONE, row["figure"]}:
@@ -310,48 +327,59 @@ def _interval(row: dict[str, Any]) -> str:
 
 
 def _footnotes(
-    measured: pl.DataFrame, level_weights: Mapping[str, float], families: pl.DataFrame, *, many_ties: bool
+    measured: pl.DataFrame,
+    level_weights: Mapping[str, float],
+    groups: pl.DataFrame,
+    words: Grouping,
+    *,
+    many_ties: bool,
 ) -> list[str]:
-    few = families.filter(pl.col("exposure").is_not_null() & pl.col("interval_low").is_null()).height
-    brackets = " A rank in brackets has no interval because the family has fewer than 5 jobs."
-    bootstrap = "Intervals come from a bootstrap over the jobs of each family and do not allow for missing data."
-    unbounded = families.filter(
+    few = groups.filter(pl.col("exposure").is_not_null() & pl.col("interval_low").is_null()).height
+    brackets = f" A rank in brackets has no interval because the {words.one} has fewer than 5 jobs."
+    of = f" of each {words.one}" if words.by else ""
+    bootstrap = f"Intervals come from a bootstrap over the jobs{of} and do not allow for missing data."
+    unbounded = groups.filter(
         pl.col("exposure").is_not_null() & (pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
     ).height
     return [
         captions.index_coverage(measured),
         bootstrap + brackets * (few > 0),
-        *([f"{unbounded} families have no bounds: both task hours and contract hours are missing."] * (unbounded > 1)),
-        *(["Too many families overlap to join them by lines; compare their ranks instead."] * many_ties),
+        *(
+            [f"{unbounded} {words.many} have no bounds: both task hours and contract hours are missing."]
+            * (unbounded > 1)
+        ),
+        *([f"Too many {words.many} overlap to join them by lines; compare their ranks instead."] * many_ties),
         captions.index_definition(level_weights),
         captions.INDEX_GRADE,
     ]
 
 
-def _description(families: pl.DataFrame, tied: list[list[str]], population: str) -> tuple[str, str, list[str]]:
-    summary = f"Dots and intervals of the exposure index for {population}."
-    rows = families.filter(pl.col("exposure").is_not_null())
+def _description(groups: pl.DataFrame, tied: list[list[str]], layout: frame.Groups) -> tuple[str, str, list[str]]:
+    summary = f"Dots and intervals of the exposure index for {layout.population}."
+    rows = groups.filter(pl.col("exposure").is_not_null())
     shape = [
         *(f"Not distinguishable: {listed(group)}." for group in tied),
-        *captions.missing_figure_note(families, "exposure"),
+        *captions.missing_figure_note(groups, "exposure"),
     ]
     if not rows.height:
         return summary, "", shape
-    summary += (
-        " Families sorted by index, highest first. The thick and thin lines are 66% and 95% intervals, the band shows "
+    summary += layout.words.sorted_by("index, highest first") + (
+        " The thick and thin lines are 66% and 95% intervals, the band shows "
         "the bounds allowing for missing data, and the line below is the range for H2 weights from 0 to 1."
     )
     top, bottom = rows.row(0, named=True), rows.row(-1, named=True)
     figures = "; ".join(map(_row, rows.iter_rows(named=True)))
+    if not layout.words.by:
+        return summary, f"Index: {_row({**top, 'group': ''}).strip()}.", shape
     extremes = (
-        f"The index ranges from {captions.index_text(top['exposure'])} in {top['job_family']} to "
-        f"{captions.index_text(bottom['exposure'])} in {bottom['job_family']}. All: {figures}."
+        f"The index ranges from {captions.index_text(top['exposure'])} in {top['group']} to "
+        f"{captions.index_text(bottom['exposure'])} in {bottom['group']}. All: {figures}."
     )
     return summary, extremes, shape
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    parts = [f"{row['job_family']} {row['figure']}", f"grade {row['grade']}", f"rank {row['place']}"]
+    parts = [f"{row['group']} {row['figure']}", f"grade {row['grade']}", f"rank {row['place']}"]
     if row["interval_low"] is not None:
         parts.insert(1, f"95% interval {captions.index_range(row['interval_low'], row['interval_high'])}")
     if row["held"] != NONE:

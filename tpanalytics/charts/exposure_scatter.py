@@ -8,23 +8,28 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import clean_text, hours, listed, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_flag
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures._core.weights import WEIGHTS
-from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_of_jobs
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["plot_exposure_scatter"]
 
-#: Maximum number of families to draw in separate panels.
+#: Maximum number of groups to draw in separate panels.
 _PANELS = 6
 _WIDE, _SMALL = (600, 400), (236, 210)
 #: Maximum number of dots, and grid steps (index, hours) for merging jobs into dots.
@@ -34,6 +39,8 @@ _GRADES = ("grade A or B: index covers at least 70% of tasks", "grade C: fewer")
 #: Skip the finest grid steps above this number of jobs, so crowded areas stay readable.
 _CROWD = 300
 _NAMED = 6
+#: Counts of the people in a job that the area of its dot can show, with a title.
+_STAFF = {"headcount": "Headcount", "fte": "Full-time equivalents"}
 #: Range of the index axis, with space for the corner labels.
 _LOW, _HIGH = -0.1, 1.1
 _CORNERS = {
@@ -47,6 +54,7 @@ _CORNERS = {
 def plot_exposure_scatter(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     names: bool = False,
     states: Sequence[str] = COUNTED_STATES,
@@ -54,15 +62,18 @@ def plot_exposure_scatter(
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw each job's exposure against its documented weekly hours.
 
-    Each dot is a single job, or several jobs with similar values. The area shows the headcount if known for every job,
-    and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6 families
-    are drawn in separate panels, and more share a single panel. Jobs without an index and jobs in suppressed families
-    are not drawn.
+    Each dot is a single job, or several jobs with similar values. The area shows the headcount or the full-time
+    equivalents if known for every job, and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines
+    mark the medians. Up to 6 groups are drawn in separate panels, and more share a single panel. Jobs without an index
+    and jobs in suppressed groups are not drawn. A job in several groups has a dot in the panel of each, and one dot in
+    a single panel.
 
     Parameters
     ----------
     profiles
-        Task profiles with the columns read by `exposure_by_job`.
+        Task profiles with the columns read by `exposure`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     names
@@ -82,7 +93,7 @@ def plot_exposure_scatter(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If a weight is not between 0 and 1.
+        If an argument is invalid.
 
     Warns
     -----
@@ -98,35 +109,43 @@ def plot_exposure_scatter(
     """
     check_flag("names", names)
     profiles = with_cache(profiles)
-    measured = measure_exposure(profiles, level_weights=level_weights, states=states)
-    if measured.height == 0:
+    words = grouping(profiles, by)
+    how: dict[str, Any] = {"level_weights": level_weights, "states": states}
+    released = captions.released(measure_exposure, profiles, privacy, by=by, weight="hours", **how)
+    if released.height == 0:
         return frame.no_jobs()
-    released = captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, states=states)
-    groups = frame.groups(measured, released, profiles, privacy)
-    shown = groups.rows.filter(~captions.is_suppressed()).select("job_family")
-    jobs = theme.sanitize_labels(exposure_by_job(profiles, level_weights=level_weights, states=states))
-    jobs = jobs.join(shown, on="job_family", how="semi", maintain_order="left")
+    totals = captions.rows_for_totals(measure_exposure, profiles, words, released, None, weight="hours", **how)
+    layout = frame.groups(totals, released, profiles, privacy, words)
+    shown = layout.rows.filter(~captions.is_suppressed()).select("group")
+    jobs = layout.labelled(exposure_of_jobs(profiles, by=by, **how))
+    jobs = jobs.join(shown, on="group", how="semi", maintain_order="left")
+    n_groups = jobs.filter(pl.col("exposure").is_not_null()).get_column("group").n_unique()
+    if words.overlap and n_groups > _PANELS:
+        # Without panels, draw each job once, with all its tasks and people.
+        ids = jobs.get_column("job_id").unique()
+        jobs = exposure_of_jobs(profiles, by=None, **how).filter(pl.col("job_id").is_in(ids.to_list()))
     drawn = jobs.filter(pl.col("exposure").is_not_null())
-    staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
+    staff = _staff(drawn)
     notes = captions.wrapped(
         [
-            *groups.suppression,
-            *captions.suppressed_names(groups.rows),
-            *_footnotes(measured, jobs, level_weights, staffed=staffed, totals=groups.totals),
-            *groups.sources,
+            *layout.suppression,
+            *captions.suppressed_names(layout.rows),
+            *_footnotes(totals, jobs, level_weights, staff=staff, totals=layout.totals),
+            *words.overlap_notes("hours"),
+            *layout.sources,
         ]
     )
-    with_dots = set(drawn["job_family"])
-    order = [family for family in groups.rows.get_column("job_family") if family in with_dots]
+    with_dots = set(drawn["group"])
+    order = [group for group in layout.rows.get_column("group") if group in with_dots]
     texts: dict[str, Any] = {
-        "title": _headline(groups.rows, drawn),
+        "title": _headline(layout.rows, drawn, words),
         "subtitle": (
             f"Exposure index (0 to 1) against documented weekly hours of each job · "
-            f"{order[0] if len(order) == 1 else groups.population}"
+            f"{order[0] if len(order) == 1 and words.by else layout.population}"
         ),
     }
     if drawn.height:
-        return _scatter(drawn, order, groups, notes, staffed=staffed, names=names, **texts)
+        return _scatter(drawn, order, layout, notes, staff=staff, names=names, **texts)
     return theme.assemble(
         [theme.note("No job has an index.", x=0, y=20, fontSize=13), theme.footer(notes, below=10)],
         description=captions.alt_text(texts["title"] + ".", "", " ".join(notes[:2])),
@@ -136,53 +155,61 @@ def plot_exposure_scatter(
     )
 
 
+def _staff(drawn: pl.DataFrame) -> str | None:
+    """Return the count of people, or else of full-time equivalents, that is known and above 0 for every job."""
+    if not drawn.height:
+        return None
+    known = drawn.select((pl.col(name) > 0).fill_null(value=False).all() for name in _STAFF).row(0, named=True)
+    return next((name for name, is_known in known.items() if is_known), None)
+
+
 def _scatter(
     drawn: pl.DataFrame,
     order: list[str],
-    groups: frame.Groups,
+    layout: frame.Groups,
     notes: list[str],
     *,
-    staffed: bool,
+    staff: str | None,
     names: bool,
     **texts: str,
 ) -> theme.Chart | theme.Panels:
-    """Draw a panel per family if there are only a few, and a single panel otherwise."""
+    """Draw a panel per group if there are only a few, and a single panel otherwise."""
     panelled = 1 < len(order) <= _PANELS
-    panel_families: list[str | None] = [*order] if panelled else [None]
-    parts = [(family, drawn.filter(job_family=family) if family else drawn) for family in panel_families]
-    dots = _dots(drawn, staffed=staffed, panels=panelled)
+    panel_groups: list[str | None] = [*order] if panelled else [None]
+    parts = [(group, drawn.filter(group=group) if group else drawn) for group in panel_groups]
+    dots = _dots(drawn, staff=staff, panels=panelled)
     most, extent = max(12.0, *dots.get_column("many")), _extent(drawn)
     named = [row for _, jobs in parts for row in _farthest(jobs, extent)] if names else []
-    texts["description"] = _description(groups, parts, named, notes)
+    texts["description"] = _description(layout, parts, named, notes)
     width, height = size = _SMALL if panelled else _WIDE
     panels = [
         _panel(
-            dots.filter(job_family=family) if family else dots,
+            dots.filter(group=group) if group else dots,
             jobs,
             extent,
             size=size,
             most=most,
-            staffed=staffed,
+            staff=staff,
             names=names,
-            family=family,
+            group=group,
         )
-        for family, jobs in parts
+        for group, jobs in parts
     ]
     if not panelled:
         return theme.assemble([*panels[0], theme.footer(notes, below=52)], width=width, height=height, **texts)
     footer = alt.LayerChart(layer=[theme.footer(notes, below=-52)], width=width, height=1)
-    return theme.assemble_panels(
-        [*(alt.LayerChart(layer=panel, width=width, height=height) for panel in panels), footer],
+    grid = alt.ConcatChart(
+        concat=[alt.LayerChart(layer=panel, width=width, height=height) for panel in panels],
         columns=min(3, len(panels)),
         bounds="flush",  # labels outside the plots would widen the gaps between panels
         spacing={"row": 108, "column": 84},
-        **texts,
     )
+    return theme.assemble_panels([grid, footer], columns=1, bounds="flush", spacing={"row": 108}, **texts)
 
 
-def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
+def _dots(drawn: pl.DataFrame, *, staff: str | None, panels: bool) -> pl.DataFrame:
     """Merge jobs with similar values into dots, coarsening the grid until there are few enough."""
-    by = [*(["job_family"] if panels else []), "long", "index", "known"]
+    by = [*(["group"] if panels else []), "long", "index", "known"]
     for index, long in _STEPS if drawn.height <= _CROWD else _STEPS[2:]:
         dots = (
             drawn.with_columns(
@@ -191,7 +218,7 @@ def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
                 known=pl.when(_is_grade_c()).then(pl.lit(_GRADES[1])).otherwise(pl.lit(_GRADES[0])),
             )
             .group_by(by)
-            .agg(jobs=pl.len(), many=(pl.col("headcount").sum().round(1) if staffed else pl.len().cast(pl.Float64)))
+            .agg(jobs=pl.len(), many=(pl.col(staff).sum().round(1) if staff else pl.len().cast(pl.Float64)))
             .sort("many", *by, descending=[True, *([False] * len(by))])  # draw small dots last so they are on top
         )
         if dots.height <= _DOTS:
@@ -217,9 +244,9 @@ def _panel(
     *,
     size: tuple[int, int],
     most: float,
-    staffed: bool,
+    staff: str | None,
     names: bool,
-    family: str | None,
+    group: str | None,
 ) -> list[alt.Chart]:
     x = alt.X(
         "long:Q",
@@ -232,9 +259,8 @@ def _panel(
         axis=alt.Axis(title=None, values=[0, 0.2, 0.4, 0.6, 0.8, 1.0], format=".1f"),
     )
     legend = alt.Legend(symbolType="circle", offset=26, columns=2)
-    columns = [name for name in dots.columns if name != "job_family"]
     points = (
-        alt.Chart(dots.select(columns))
+        alt.Chart(dots.select(pl.exclude("group")))
         .mark_point(shape="circle", strokeWidth=1.2, opacity=0.9)
         .encode(
             x=x,
@@ -251,7 +277,7 @@ def _panel(
                 index=("Q", "Index, rounded", ".2f"),
                 long=("Q", "Weekly hours, rounded", None),
                 jobs=("Q", "Jobs", None),
-                **({"many": ("Q", "Headcount (FTE)", ",.1f")} if staffed else {}),
+                **({"many": ("Q", _STAFF[staff], ",.6~g")} if staff else {}),
                 known=("N", "Data grade", None),
             ),
         )
@@ -262,13 +288,13 @@ def _panel(
     ends = {"y": alt.YDatum(-0.03), "y2": alt.Y2Datum(1.03)}
     vertical = alt.Chart(medians.select("long")).mark_rule(**dashed).encode(x=x, **ends)
     marks = [horizontal, vertical, points, *_median_labels(medians, extent, size)]
-    if family is None:
+    if group is None:
         marks += [
             theme.note(text, x=4 if side < 0 else size[0] - 4, y=9 if up > 0 else size[1] - 9, **_corner(side))
             for (side, up), text in _CORNERS.items()
         ]
     else:
-        lines = frame.name_lines(family, 34, most=3)
+        lines = frame.name_lines(group, 34, most=3)
         marks.append(theme.note(lines, x=0, y=-13 - 14 * len(lines), fontSize=12, fontWeight="bold", color=theme.INK))
     return [*marks, *(_names(jobs, x, y, extent) if names else [])]
 
@@ -342,13 +368,13 @@ def _names(jobs: pl.DataFrame, x: alt.X, y: alt.Y, extent: tuple[float, float]) 
     return marks
 
 
-def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
+def _headline(groups: pl.DataFrame, drawn: pl.DataFrame, words: Grouping) -> str:
     """Return a headline with the exposure range of grade A and B jobs."""
-    if not families.filter(~captions.is_suppressed()).height:
-        return captions.ALL_SUPPRESSED
-    scope = " in the families shown" if families.filter(captions.is_suppressed()).height else ""
+    if not groups.filter(~captions.is_suppressed()).height:
+        return words.all_suppressed
+    scope = f" in the {words.many} shown" if groups.filter(captions.is_suppressed()).height else ""
     if not drawn.height:
-        if families.get_column("tasks").fill_null(0).sum():
+        if groups.get_column("tasks").fill_null(0).sum():
             return f"Exposure of the jobs{scope} cannot be computed"
         return f"No tasks{scope}" if scope else "No tasks in these task profiles"
     safe = drawn.filter(~_is_grade_c())
@@ -365,15 +391,15 @@ def _headline(families: pl.DataFrame, drawn: pl.DataFrame) -> str:
 
 
 def _footnotes(
-    measured: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
+    counts: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staff: str | None, totals: bool
 ) -> list[str]:
     if not totals:
         return [captions.index_definition(level_weights)]
     missing = jobs.filter(pl.col("exposure").is_null()).height
-    area = "headcount" if staffed else "number of jobs"
+    area = "number of jobs" if staff is None else STAFF[staff]
     return [
         *([f"{plural(missing, 'job')} without an index {'is' if missing == 1 else 'are'} not drawn."] * (missing > 0)),
-        captions.index_coverage(measured),
+        captions.index_coverage(counts),
         *([f"The area of a dot is the {area}; dashed lines are the medians of all dots."] * (missing < jobs.height)),
         captions.index_definition(level_weights),
         captions.grade_note(captions.WEIGHTED, of="a job's tasks"),
@@ -381,22 +407,22 @@ def _footnotes(
 
 
 def _description(
-    groups: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
+    layout: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
 ) -> str:
-    panels = " One panel per family." * (len(parts) > 1)
+    panels = f" One panel per {layout.words.one}." * (len(parts) > 1)
     summary = (
-        f"Dots of the exposure index against documented weekly hours per job for {groups.population}. "
+        f"Dots of the exposure index against documented weekly hours per job for {layout.population}. "
         f"Hollow dots are jobs of grade C; dashed lines are the medians.{panels}"
     )
     numbers = []
-    for family, jobs in parts:
+    for group, jobs in parts:
         low, median, high, long = jobs.select(
             pl.col("exposure").min().alias("low"),
             pl.col("exposure").median(),
             pl.col("exposure").max().alias("high"),
             pl.col("hours").median(),
         ).row(0)
-        prefix = f"{family}: " if family else ""
+        prefix = f"{group}: " if group else ""
         numbers.append(
             f"{prefix}{plural(jobs.height, 'job')}, exposure {captions.index_range(low, high)}, median "
             f"{captions.index_text(median)}; median hours {hours(long)}; {jobs.filter(_is_grade_c()).height:,} of "
@@ -405,8 +431,6 @@ def _description(
     if named:
         far = (f"{clean_text(row['job_name'])} {row['exposure']:.2f}, {hours(row['hours'])}" for row in named)
         numbers.append(f"Labelled outermost jobs: {'; '.join(far)}.")
-    unknown = groups.rows.filter(
-        pl.col("exposure").is_null() & ~captions.is_suppressed() & (pl.col("job_family") != NO_FAMILY)
-    )
-    shape = [f"No jobs drawn for {listed(unknown.get_column('job_family').to_list())}."] if unknown.height else []
+    unknown = layout.rows.filter(pl.col("exposure").is_null() & ~captions.is_suppressed() & layout.words.is_named())
+    shape = [f"No jobs drawn for {listed(unknown.get_column('group').to_list())}."] if unknown.height else []
     return captions.alt_text(summary, " ".join(numbers), " ".join([*shape, *notes]))

@@ -1,4 +1,4 @@
-"""Chart of the tasks matching a search, per job family."""
+"""Chart of the tasks matching a search, per group of jobs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import capitalized, grouping
 from tpanalytics.formatting import clean_text, hours, listed, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
-from tpanalytics.measures.find_tasks import matches_by_family, search_words
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures.find_tasks import matches_by_group, search_words
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_families
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.measures.privacy.release import filter_groups
+from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["plot_find_tasks"]
 
@@ -44,14 +48,15 @@ def plot_find_tasks(
     profiles: TaskProfiles,
     text: str,
     *,
+    by: By = BY_FAMILY,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the share of each job family's tasks that contain all the search words.
+    """Draw the share of each group's tasks that contain all the search words.
 
     Tasks with missing hours are hatched. Columns show the number of matching tasks and their documented weekly hours.
-    The chart contains the search words, but no task text. Rows of suppressed families show the reason instead.
+    The chart contains the search words, but no task text. Rows of suppressed groups show the reason instead.
 
     Parameters
     ----------
@@ -59,10 +64,12 @@ def plot_find_tasks(
         Task profiles with the columns read by `find_tasks`. Use that function to list the matching tasks.
     text
         One or more words, in any order. Case is ignored, and words also match parts of longer words.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     states
         Validation states to include.
-    families
-        Job families to draw, or None for all. The axis scale does not depend on the selection.
+    groups
+        Names of the groups to draw, or None for all. The axis scale does not depend on the selection.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -76,7 +83,7 @@ def plot_find_tasks(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If `text` has no words or a family does not exist.
+        If `text` has no words, or a group does not exist.
 
     Warns
     -----
@@ -92,26 +99,26 @@ def plot_find_tasks(
     """
     profiles = with_cache(profiles)
     quoted = _quoted(search_words(text))
-    counts = matches_by_family(profiles, text=text, states=states)
-    if counts.height == 0:
+    words = grouping(profiles, by)
+    released = captions.released(matches_by_group, profiles, privacy, by=by, text=text, states=states)
+    if released.height == 0:
         return frame.no_jobs()
-    released = captions.released(matches_by_family, profiles, privacy, text=text, states=states)
-    # Scale the axis to all families, so bar lengths don't depend on the selection.
+    # Scale the axis to all groups, so bar lengths don't depend on the selection.
     step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
-    shown = filter_families(released, families)
-    counts = captions.rows_for_totals(counts, shown, families)
-    groups = frame.groups(counts, shown, profiles, privacy, families)
-    rows = _rows(groups.rows)
-    headline = _headline(rows, counts, quoted)
+    shown = filter_groups(released, groups)
+    counts = captions.rows_for_totals(matches_by_group, profiles, words, shown, groups, text=text, states=states)
+    layout = frame.groups(counts, shown, profiles, privacy, words, groups)
+    rows = _rows(layout.rows)
+    headline = _headline(rows, counts, quoted, words)
     return frame.chart(
-        groups,
+        layout,
         rows,
-        _bars(rows, step, top),
+        _bars(rows, step, top, words),
         _COLUMNS,
         title=headline,
         basis=f"Share of tasks whose text contains {quoted}",
-        description=_description(rows, headline, quoted, groups.population),
-        notes=_footnotes(counts),
+        description=_description(rows, headline, quoted, layout),
+        notes=[*_footnotes(counts), *words.overlap_notes(None)],
         size=(_WIDTH, _ROW),
     )
 
@@ -133,9 +140,9 @@ def _axis(shares: list[float]) -> tuple[float, float]:
 
 
 def _rows(released: pl.DataFrame) -> pl.DataFrame:
-    """Sort the families by share, largest first, and format the columns."""
+    """Sort the groups by share, largest first, and format the columns."""
     return (
-        released.sort(pl.col("share").round(9), "found", "job_family", descending=[True, True, False], nulls_last=True)
+        released.sort(pl.col("share").round(9), "found", "group", descending=[True, True, False], nulls_last=True)
         .with_columns(
             seen=pl.struct("found", "tasks").map_elements(
                 lambda row: f"{row['found'] or 0:,} of {row['tasks'] or 0:,}", return_dtype=pl.String
@@ -148,8 +155,8 @@ def _rows(released: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
-    y = frame.group_axis(rows.get_column("job_family").to_list())
+def _bars(rows: pl.DataFrame, step: float, top: float, words: Grouping) -> list[alt.Chart]:
+    y = frame.group_axis(rows.get_column("group").to_list())
     ticks = [round(step * i, 4) for i in range(int(top / step + 0.5) + 1)]
     axis = alt.Axis(title=None, values=ticks, labelExpr="round(datum.value * 100) + '%'")
     if not rows.get_column("found").fill_null(0).sum():
@@ -173,7 +180,7 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
         ]
     ).filter(pl.col("tasks") > 0)
     bars = (
-        alt.Chart(parts.select("job_family", "part", "start", "end", "tasks", "hours"))
+        alt.Chart(parts.select("group", "part", "start", "end", "tasks", "hours"))
         .mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR)
         .encode(
             x=x,
@@ -185,7 +192,7 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
                 legend=alt.Legend(symbolStrokeColor=theme.OUTLINE) if parts.height else None,
             ),
             tooltip=captions.tooltips(
-                "job_family",
+                words=words,
                 part=("N", "Tasks found", None),
                 tasks=("Q", "Number of tasks", ","),
                 hours=("Q", "Weekly hours", ",.1f"),
@@ -195,21 +202,21 @@ def _bars(rows: pl.DataFrame, step: float, top: float) -> list[alt.Chart]:
     per_pixel = top / _WIDTH * max(1.0, rows.height / 20)
     strokes = pl.DataFrame(
         [
-            {"job_family": family, "at": at}
-            for family, start, end in parts.filter(part=without_hours).select("job_family", "start", "end").rows()
+            {"group": group, "at": at}
+            for group, start, end in parts.filter(part=without_hours).select("group", "start", "end").rows()
             for at in theme.strokes(start, end, per_pixel)
         ],
-        schema={"job_family": pl.String, "at": pl.Float64},
+        schema={"group": pl.String, "at": pl.Float64},
     )
     return [bars, theme.hatched(alt.Chart(strokes), _BAR).encode(x=alt.X("at:Q"), y=y)]
 
 
-def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str) -> str:
-    """Return a headline with the number of matching tasks and the family with the largest share."""
+def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str, words: Grouping) -> str:
+    """Return a headline with the number of matching tasks and the group with the largest share."""
     shown = rows.filter(~captions.is_suppressed())
     if not shown.height:
-        return captions.ALL_SUPPRESSED
-    scope = " in the families shown" if shown.height < rows.height else ""
+        return words.all_suppressed
+    scope = f" in the {words.many} shown" if shown.height < rows.height else ""
     if not total(counts, "tasks"):
         return f"No tasks{scope or ' in these task profiles'}"
     if not total(shown, "found"):
@@ -219,14 +226,16 @@ def _headline(rows: pl.DataFrame, counts: pl.DataFrame, quoted: str) -> str:
     amount = hours(float(counts.get_column("hours").sum()))
     headline = f"{quoted} {are} in {found:,} of {plural(total(counts, 'tasks'), 'task')}"
     headline += f", with {amount} a week documented" if with_hours else ", with no hours documented"
-    families = shown.filter(pl.col("job_family") != NO_FAMILY, pl.col("found") > 0)
-    if families.height == 0 or shown.height == 1:
+    groups = shown.filter(words.is_named(), pl.col("found") > 0)
+    if groups.height == 0 or shown.height == 1:
         return headline
-    family, share = families.select("job_family", "share").row(0)
-    tied = families.filter(pl.col("share").round(9) == round(share, 9)).height
+    group, share = groups.select("group", "share").row(0)
+    tied = groups.filter(pl.col("share").round(9) == round(share, 9)).height
     if tied > 1:
-        return f"{headline}; the largest share, {percent(share)}, is in {tied:,} families{scope and ' of those shown'}"
-    return f"{headline}; the largest share{scope} is in {family}, {percent(share)} of its tasks"
+        return (
+            f"{headline}; the largest share, {percent(share)}, is in {tied:,} {words.many}{scope and ' of those shown'}"
+        )
+    return f"{headline}; the largest share{scope} is in {group}, {percent(share)} of its tasks"
 
 
 def _footnotes(counts: pl.DataFrame) -> list[str]:
@@ -241,13 +250,17 @@ def _footnotes(counts: pl.DataFrame) -> list[str]:
     ]
 
 
-def _description(rows: pl.DataFrame, headline: str, quoted: str, population: str) -> tuple[str, str, list[str]]:
-    summary = f"Bars of the share of tasks whose text contains {quoted}, for {population}, largest share first."
+def _description(rows: pl.DataFrame, headline: str, quoted: str, layout: frame.Groups) -> tuple[str, str, list[str]]:
+    summary = f"Bars of the share of tasks whose text contains {quoted}, for {layout.population}, largest share first."
     matches = rows.filter(pl.col("found") > 0)
     figures = (
-        f"{family} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'unknown hours'}"
-        for family, n, share, amount in matches.select("job_family", "found", "share", "hours").rows()
+        f"{group} {n:,} tasks, {percent(share)}, {hours(amount) if amount is not None else 'unknown hours'}"
+        for group, n, share, amount in matches.select("group", "found", "share", "hours").rows()
     )
-    extremes = f"{headline}." + (f" Families with matches: {'; '.join(figures)}." if matches.height else "")
-    none = rows.filter(pl.col("found") == 0).get_column("job_family").to_list()
+    extremes = f"{headline}." + (
+        f" {capitalized(layout.words.many)} with matches: {'; '.join(figures)}."
+        if matches.height and layout.words.by
+        else ""
+    )
+    none = rows.filter(pl.col("found") == 0).get_column("group").to_list()
     return summary, extremes, [f"None in {listed(none)}."] if none else []

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, plural
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL, Privacy
-from tpanalytics.measures.privacy.suppress import suppress
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.scenario import Range
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By, StaffCount
 
 __all__ = ["plot_fragmentation"]
 
-#: Draw every family if there are at most `_ALL`. Otherwise, draw only the `_LARGEST`.
+#: Draw every group if there are at most `_ALL`. Otherwise, draw only the `_LARGEST`.
 _ALL, _LARGEST = 24, 12
 _COLUMNS, _WIDTH, _HEIGHT, _WRAP = 4, 188, 92, 32
 _HALF_DAY = 4.0
@@ -42,6 +44,8 @@ _LEGEND = (
 def plot_fragmentation(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
+    weight: StaffCount = "fte",
     freed: Mapping[str, Range],
     realisation: Range,
     adoption: Range,
@@ -49,17 +53,21 @@ def plot_fragmentation(
     states: Sequence[str] = COUNTED_STATES,
     privacy: Privacy | None = USUAL,
 ) -> alt.ConcatChart | alt.LayerChart:
-    """Draw the share of freed hours by minimum block size, with one panel per job family.
+    """Draw the share of freed hours by minimum block size, with one panel per group.
 
     Block sizes are in hours per person and week. The band shows the range under the assumptions, and the black bar
-    marks half a day (4 hours). The usable full-time equivalents are shown below the family name. Families with the
-    most usable hours come first. If there are more than 24 families, only the first 12 are drawn. Panels of suppressed
-    families or families without a figure show the reason instead.
+    marks half a day (4 hours). The usable full-time equivalents are shown below the group's name. Groups with the
+    most usable hours come first. If there are more than 24 groups, only the first 12 are drawn. Panels of suppressed
+    groups or groups without a figure show the reason instead.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `fragmentation`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
+    weight
+        Count of the people in each job: ``"fte"`` (full-time equivalents) or ``"headcount"`` (people).
     freed, realisation
         Required assumptions, passed to `fragmentation`. Ranges are drawn as a band.
     adoption, contract_hours
@@ -99,45 +107,48 @@ def plot_fragmentation(
     >>> chart.to_dict()["description"][:43]
     'Bands of the share of freed hours in blocks'
     """
-    freed_blocks = measure_fragmentation(
-        profiles,
-        freed=freed,
-        realisation=realisation,
-        block_hours=_BLOCKS,
-        adoption=adoption,
-        contract_hours=contract_hours,
-        states=states,
-    )
-    if not freed_blocks.height:
+    words = grouping(profiles, by)
+    how: dict[str, Any] = {
+        "weight": weight,
+        "freed": freed,
+        "realisation": realisation,
+        "block_hours": _BLOCKS,
+        "adoption": adoption,
+        "contract_hours": contract_hours,
+        "states": states,
+    }
+    shown = captions.released(measure_fragmentation, profiles, privacy, by=by, **how)
+    if not shown.height:
         return frame.no_jobs()
-    meaning, coverage = about(freed_blocks), measure_coverage(profiles, states=states)
-    shown = suppress(freed_blocks, profiles, privacy=privacy, keys=("block_hours",))
-    groups = frame.groups(coverage, shown, profiles, privacy)
-    families = _families(groups.rows)
-    drawn = families if families.height <= _ALL else families.head(_LARGEST)
-    headline = _headline(families, freed_blocks, meaning)
-    notes = groups.footnotes(_footnotes(meaning, families.height, drawn.height))
+    freed_blocks = measure_fragmentation(profiles, by=None if words.overlap else by, **how)
+    meaning = about(freed_blocks)
+    totals = captions.rows_for_totals(measure_coverage, profiles, words, shown, None, states=states)
+    layout = frame.groups(totals, shown, profiles, privacy, words)
+    groups = _rows(layout.rows)
+    drawn = groups if groups.height <= _ALL else groups.head(_LARGEST)
+    headline = _headline(groups, freed_blocks, meaning, words)
+    notes = layout.footnotes(_footnotes(meaning, groups.height, drawn.height, words))
     rows = drawn.to_dicts()
     panels = [
-        _panel(row, groups.rows, left=at % _COLUMNS == 0, bottom=_has_axis(rows, at)) for at, row in enumerate(rows)
+        _panel(row, layout.rows, left=at % _COLUMNS == 0, bottom=_has_axis(rows, at)) for at, row in enumerate(rows)
     ]
     below = alt.LayerChart(layer=[theme.footer(notes, below=4)], width=1, height=1)
     return theme.assemble_panels(
         [alt.ConcatChart(concat=panels, columns=_COLUMNS), below],
         columns=1,
         title=headline,
-        subtitle=f"Share of freed hours by minimum block size per person and week · {groups.population}",
-        description=_description(drawn, families, groups.population, headline),
+        subtitle=f"Share of freed hours by minimum block size per person and week · {layout.population}",
+        description=_description(drawn, groups, layout, headline),
     )
 
 
-def _families(shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the figures for half-day blocks, most usable hours first and suppressed families last."""
+def _rows(shown: pl.DataFrame) -> pl.DataFrame:
+    """Return the figures for half-day blocks, most usable hours first and suppressed groups last."""
     return (
         shown.filter((pl.col("block_hours") == _HALF_DAY) | pl.col("block_hours").is_null())  # null if fully suppressed
         .with_columns(suppressed=captions.is_suppressed())
         .sort(
-            *("suppressed", "usable_weeks_high", "full_time_weeks_high", "job_family"),
+            *("suppressed", "usable_weeks_high", "full_time_weeks_high", "group"),
             descending=[False, True, True, False],
             nulls_last=True,
         )
@@ -151,9 +162,9 @@ def _has_axis(rows: list[dict[str, Any]], at: int) -> bool:
 
 
 def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool) -> alt.LayerChart:
-    """Draw a family's panel, with axis labels only on the left and bottom edges."""
-    family = row["job_family"]
-    curve = shown.filter(job_family=family).select(
+    """Draw a group's panel, with axis labels only on the left and bottom edges."""
+    group = row["group"]
+    curve = shown.filter(group=group).select(
         "block_hours", low=pl.col("usable_share_low").round(4), high=pl.col("usable_share_high").round(4)
     )
     x = alt.X(
@@ -171,7 +182,7 @@ def _panel(row: dict[str, Any], shown: pl.DataFrame, *, left: bool, bottom: bool
     axis = alt.Axis(title=None, values=[0, 0.5, 1], labels=left, labelExpr=_PERCENT)
     scale = alt.Scale(domain=[0, 1], nice=False)
     y, top = (alt.Y(f"{end}:Q", scale=scale, axis=axis) for end in ("low", "high"))
-    name = frame.name_lines(family, _WRAP, most=3)
+    name = frame.name_lines(group, _WRAP, most=3)
     # Use notes instead of a title. A title's position depends on the axis labels, so panels wouldn't line up.
     head = [
         theme.note(
@@ -237,10 +248,10 @@ def _number(fte: float) -> str:
     return f"{fte:,.1f}" if 0 < fte < 10 else f"{fte:,.0f}"
 
 
-def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning) -> str:
+def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning, words: Grouping) -> str:
     """Return a headline with the total FTE freed in blocks of at least half a day."""
-    if not frame.any_shown(families):
-        return captions.ALL_SUPPRESSED
+    if not frame.any_shown(groups):
+        return words.all_suppressed
     half = freed_blocks.filter(block_hours=_HALF_DAY)
     sums = half.select(pl.col("^(usable|full_time)_weeks_.*$").sum()).row(0, named=True)
     if not half.get_column("usable_weeks_high").count():
@@ -259,31 +270,32 @@ def _headline(families: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meani
     return f"{usable} of {freed} freed full-time equivalents come in blocks of half a day (4\u00a0h) or more"
 
 
-def _footnotes(meaning: Meaning, families: int, drawn: int) -> list[str]:
+def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping) -> list[str]:
     return [
         captions.coverage_of(meaning, "hours, level and headcount"),
         captions.grade_note("hours, a level and a headcount", meaning.grade),
         _LEGEND,
         *(
-            [f"Only the {drawn} families with the most usable hours are drawn, not {families - drawn} others."]
-            * (drawn < families)
+            [f"Only the {drawn} {words.many} with the most usable hours are drawn, not {groups - drawn} others."]
+            * (drawn < groups)
         ),
+        *words.overlap_notes("fte"),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
 
 
-def _description(drawn: pl.DataFrame, families: pl.DataFrame, population: str, headline: str) -> str:
+def _description(drawn: pl.DataFrame, groups: pl.DataFrame, layout: frame.Groups, headline: str) -> str:
+    words = layout.words
+    each = f", one per {words.noun}," if words.by else ""
     summary = (
         f"Bands of the share of freed hours in blocks of a minimum size, from half an hour to {_BLOCKS[-1]:g} hours "
-        f"per person and week, in {plural(drawn.height, 'panel')}, one per job family, for {population}."
+        f"per person and week, in {plural(drawn.height, 'panel')}{each} for {layout.population}."
     )
     known = drawn.filter(pl.col("usable_share_high").is_not_null())
-    numbers = "; ".join(f"{row['job_family']} {_fte(row)}" for row in known.iter_rows(named=True))
+    numbers = "; ".join(f"{row['group']} {_fte(row)}" for row in known.iter_rows(named=True))
     unknown = drawn.filter(pl.col("usable_share_high").is_null() & ~captions.is_suppressed())
-    shape = [
-        f"{row['job_family']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)
-    ]
-    if families.height > drawn.height:
-        shape.append(f"{families.height - drawn.height} more families are not drawn.")
+    shape = [f"{row['group']}: {NULL_REASONS.get(row['reason'], 'unknown')}." for row in unknown.iter_rows(named=True)]
+    if groups.height > drawn.height:
+        shape.append(f"{groups.height - drawn.height} more {words.many} are not drawn.")
     extremes = f"{headline}." + (f" At half a day: {numbers}." if numbers else "")
-    return captions.alt_text(summary, extremes, " ".join([*shape, *captions.suppressed_names(families)]))
+    return captions.alt_text(summary, extremes, " ".join([*shape, *captions.suppressed_names(groups)]))

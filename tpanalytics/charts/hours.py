@@ -1,4 +1,4 @@
-"""Chart of weekly hours per job family."""
+"""Chart of weekly hours per group of jobs."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, hours, listed, plural, total
+from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import grade
-from tpanalytics.measures.hours import hours as measure_hours, hours_by_job
+from tpanalytics.measures.hours import hours as measure_hours
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_families
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.measures.privacy.release import filter_groups
+from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["plot_hours"]
 
@@ -40,24 +45,28 @@ _DOTS = 64
 def plot_hours(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the jobs' documented weekly hours, with one row per family.
+    """Draw the jobs' documented weekly hours, with one row per group.
 
     Each dot is a group of jobs with similar hours, sized by the number of jobs. Dots are hollow if some tasks have no
     hours. The box spans the middle half of the jobs, with a line at the median, and is omitted for fewer than 5 jobs.
-    A column on the right shows how many jobs have hours. Rows of suppressed families show the reason instead of dots.
+    A column on the right shows how many jobs have hours. Rows of suppressed groups show the reason instead of dots.
+    Hours are for one incumbent of each job, also if `by` is a column of people.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `hours`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     states
         Validation states to include.
-    families
-        Job families to draw, or None for all. The axis scale does not depend on the selection.
+    groups
+        Names of the groups to draw, or None for all. The axis scale does not depend on the selection.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -71,7 +80,7 @@ def plot_hours(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If a family does not exist.
+        If a column or group does not exist.
 
     Warns
     -----
@@ -86,49 +95,49 @@ def plot_hours(
     'Dots and boxes of documented weekly hours per job fo'
     """
     profiles = with_cache(profiles)
-    measured = measure_hours(profiles, states=states)
-    if measured.height == 0:
+    words = grouping(profiles, by)
+    released = captions.released(measure_hours, profiles, privacy, by=by, weight="hours", states=states)
+    if released.height == 0:
         return frame.no_jobs()
-    released = captions.released(measure_hours, profiles, privacy, states=states)
-    jobs = hours_by_job(profiles, states=states)
-    jobs = jobs.join(released.filter(~captions.is_suppressed()), on="job_family", how="semi", maintain_order="left")
-    # Scale the axis to all families, so it doesn't depend on the selection.
+    jobs = per_job(aggregate_tasks(profiles, states, by=by, by_level=False))
+    jobs = jobs.join(released.filter(~captions.is_suppressed()), on="group", how="semi", maintain_order="left")
+    # Scale the axis to all groups, so it doesn't depend on the selection.
     contract, longest = (
         None if value is None else float(value)
         for value in jobs.select(pl.col("contract_hours").median(), pl.col("hours").max()).row(0)
     )
-    shown = filter_families(released, families)
-    measured = captions.rows_for_totals(measured, shown, families)
-    groups = frame.groups(measured, shown, profiles, privacy, families)
-    jobs = theme.sanitize_labels(jobs.join(shown, on="job_family", how="semi", maintain_order="left"))
-    rows = _ordered(groups.rows, jobs)
-    order = rows.get_column("job_family").to_list()
+    shown = filter_groups(released, groups)
+    totals = captions.rows_for_totals(measure_hours, profiles, words, shown, groups, weight="hours", states=states)
+    layout = frame.groups(totals, shown, profiles, privacy, words, groups)
+    jobs = layout.labelled(jobs)
+    rows = _ordered(layout.rows, jobs)
+    order = rows.get_column("group").to_list()
     top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
     x, y = alt.Scale(domain=[0, top], nice=False), frame.group_axis(order)
     return frame.chart(
-        groups,
+        layout,
         rows,
         [
             *([_contract_line(contract, x)] if contract else []),
-            *_boxes(rows, y, x, measured=bool(longest or contract)),
-            _dots(jobs, y, x, top, (len(order), frame.row_height(order, _ROW))),
+            *_boxes(rows, y, x, words, measured=bool(longest or contract)),
+            _dots(jobs, y, x, top, (len(order), frame.row_height(order, _ROW)), words),
         ],
         _COLUMNS,
-        title=_headline(rows),
+        title=_headline(rows, words),
         basis="Documented weekly hours per job",
-        description=_description(rows, groups.population),
-        notes=_footnotes(measured, contract),
+        description=_description(rows, layout),
+        notes=[*_footnotes(totals, contract), *words.overlap_notes("hours")],
         size=(_WIDTH, _ROW),
         below=56,
     )
 
 
-def _ordered(families: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Sort the families by median, those without hours last, and format the columns."""
-    medians = jobs.group_by("job_family").agg(median=pl.col("hours").median())
+def _ordered(groups: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Sort the groups by median, those without hours last, and format the columns."""
+    medians = jobs.group_by("group").agg(median=pl.col("hours").median())
     return (
-        families.join(medians, on="job_family", how="left")
-        .sort("median", "job_family", descending=[True, False], nulls_last=True)
+        groups.join(medians, on="group", how="left")
+        .sort("median", "group", descending=[True, False], nulls_last=True)
         .with_columns(
             data_grade=grade(pl.col("coverage")),
             half=pl.when(pl.col("median").is_null())
@@ -156,38 +165,38 @@ def _contract_line(contract: float, x: alt.Scale) -> alt.Chart:
     return placed
 
 
-def _boxes(families: pl.DataFrame, y: alt.Y, x: alt.Scale, *, measured: bool) -> list[alt.Chart]:
-    rows = families.filter(pl.col("hours_p25").is_not_null())
+def _boxes(groups: pl.DataFrame, y: alt.Y, x: alt.Scale, words: Grouping, *, measured: bool) -> list[alt.Chart]:
+    rows = groups.filter(pl.col("hours_p25").is_not_null())
     axis = alt.Axis(title="documented weekly hours", titleAnchor="start", tickCount=8)
     if not measured:
         axis = alt.Axis(title=None, labels=False, grid=False)
     box = (
-        alt.Chart(rows.select("job_family", "hours_p25", "hours_p75"))
+        alt.Chart(rows.select("group", "hours_p25", "hours_p75"))
         .mark_bar(size=18, color=theme.SHADE, cornerRadius=2)
         .encode(x=alt.X("hours_p25:Q", scale=x, axis=axis), x2=alt.X2("hours_p75:Q"), y=y)
     )
     median = (
-        alt.Chart(rows.select("job_family", "hours_p50", "jobs_with_hours", "hours_p10", "hours_p90"))
+        alt.Chart(rows.select("group", "hours_p50", "jobs_with_hours", "hours_p10", "hours_p90"))
         .mark_tick(thickness=2.5, size=22, color=theme.INK)
         .encode(
             x=alt.X("hours_p50:Q", scale=x, axis=axis),
             y=y,
-            tooltip=captions.tooltips("job_family", "hours_p50", "hours_p10", "hours_p90", "jobs_with_hours"),
+            tooltip=captions.tooltips("hours_p50", "hours_p10", "hours_p90", "jobs_with_hours", words=words),
         )
     )
     return [box, median]
 
 
-def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int]) -> alt.Chart:
+def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[int, int], words: Grouping) -> alt.Chart:
     """Merge jobs with similar hours into dots. `rows` is the number of rows and the row height in pixels."""
     dots_per_row = min(_DOTS, max(8, 2000 // rows[0]))  # Altair rejects more than 5,000 rows
     step = next((step for step in (1.0, 2.0, 5.0, 10.0) if top <= dots_per_row * step), top / dots_per_row)
     dots = (
         jobs.filter(pl.col("hours").is_not_null())
         .with_columns(about=(pl.col("hours") / step).round() * step, described=_completeness())
-        .group_by("job_family", "about", "described")
+        .group_by("group", "about", "described")
         .agg(jobs=pl.len())
-        .sort("job_family", "about", "described")
+        .sort("group", "about", "described")
     )
     middle = 0.45 * rows[1]  # bands take up 90% of the row height
     offsets = [middle - 5, middle + 5]
@@ -207,7 +216,7 @@ def _dots(jobs: pl.DataFrame, y: alt.Y, x: alt.Scale, top: float, rows: tuple[in
             ),
             stroke=alt.StrokeValue(theme.ACCENT),
             tooltip=captions.tooltips(
-                "job_family",
+                words=words,
                 about=("Q", "Weekly hours, rounded", None),
                 jobs=("Q", "Jobs", None),
                 described=("N", "Tasks", None),
@@ -224,42 +233,42 @@ def _completeness() -> pl.Expr:
     return pl.when("complete").then(pl.lit(_COMPLETENESS[0])).otherwise(pl.lit(_COMPLETENESS[1]))
 
 
-def _headline(families: pl.DataFrame) -> str:
+def _headline(groups: pl.DataFrame, words: Grouping) -> str:
     """Return a headline with the range of medians. Grade C is ignored, since missing hours lower the median."""
-    all_families, families = families, families.filter(~captions.is_suppressed())
-    if not families.height:
-        return captions.ALL_SUPPRESSED
-    safe = families.filter(
-        pl.col("hours_p50").is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
-    )
-    if not families.get_column("median").count():
-        if total(families, "tasks"):
+    all_groups, groups = groups, groups.filter(~captions.is_suppressed())
+    if not groups.height:
+        return words.all_suppressed
+    safe = groups.filter(pl.col("hours_p50").is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & words.is_named())
+    if not groups.get_column("median").count():
+        if total(groups, "tasks"):
             return "Weekly hours cannot be shown: no task has documented hours"
         return "No tasks in these task profiles"
     if safe.height == 0:
-        few = families.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
-        return f"There {'are not enough jobs' if few else 'is not enough data'} to compare the hours of job families"
+        few = groups.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("median").is_not_null()).height
+        compare = f"compare the hours of {words.nouns}" if words.by else "show the hours"
+        return f"There {'are not enough jobs' if few else 'is not enough data'} to {compare}"
     top, bottom = safe.row(0, named=True), safe.row(-1, named=True)
     if safe.height == 1:
-        return f"Half of the jobs in {top['job_family']} have {hours(top['hours_p50'])} or more documented per week"
-    scope = "" if safe.height == all_families.height else " with enough data"
+        of = f" in {top['group']}" if words.by else ""
+        return f"Half of the jobs{of} have {hours(top['hours_p50'])} or more documented per week"
+    scope = "" if safe.height == all_groups.height else " with enough data"
     if top["hours_p50"] - bottom["hours_p50"] < 0.5:
-        return f"The median job has about {hours(top['hours_p50'])} documented per week in every family{scope}"
-    grades = " (families of grade A or B)" if scope else ""
+        return f"The median job has about {hours(top['hours_p50'])} documented per week in every {words.one}{scope}"
+    grades = f" ({words.many} of grade A or B)" if scope else ""
     return (
-        f"Median documented hours per job range from {bottom['hours_p50']:.1f} a week in {bottom['job_family']} "
-        f"to {top['hours_p50']:.1f} in {top['job_family']}{grades}"
+        f"Median documented hours per job range from {bottom['hours_p50']:.1f} a week in {bottom['group']} "
+        f"to {top['hours_p50']:.1f} in {top['group']}{grades}"
     )
 
 
-def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
-    tasks = total(families, "tasks")
+def _footnotes(groups: pl.DataFrame, contract: float | None) -> list[str]:
+    tasks = total(groups, "tasks")
     line = (
         f"The dashed line marks the median contract week ({hours(contract)})."
         if contract
         else "Contract hours are missing, so the documented share of a week is unknown."
     )
-    known = {"hours": total(families, "tasks_with_hours") / tasks if tasks else None}
+    known = {"hours": total(groups, "tasks_with_hours") / tasks if tasks else None}
     note = captions.coverage_note(known, of=plural(tasks, "task"))
     return [
         f"{note} {captions.MISSING_HOURS} Hollow dots therefore understate the hours.",
@@ -268,10 +277,11 @@ def _footnotes(families: pl.DataFrame, contract: float | None) -> list[str]:
     ]
 
 
-def _description(families: pl.DataFrame, population: str) -> tuple[str, str, list[str]]:
-    known = families.filter(pl.col("median").is_not_null()).select("job_family", "median").rows()
+def _description(groups: pl.DataFrame, layout: frame.Groups) -> tuple[str, str, list[str]]:
+    known = groups.filter(pl.col("median").is_not_null()).select("group", "median").rows()
     summary = (
-        f"Dots and boxes of documented weekly hours per job for {population}. Families sorted by median, highest first."
+        f"Dots and boxes of documented weekly hours per job for {layout.population}."
+        f"{layout.words.sorted_by('median, highest first')}"
     )
-    medians = f"Medians: {listed(f'{family} {hours(median)}' for family, median in known)}." if known else ""
-    return summary, medians, captions.missing_figure_note(families, "median")
+    medians = f"Medians: {listed(f'{group} {hours(median)}' for group, median in known)}." if known else ""
+    return summary, medians, captions.missing_figure_note(groups, "median")

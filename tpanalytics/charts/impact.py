@@ -1,4 +1,4 @@
-"""Chart of AI impact levels per job family."""
+"""Chart of AI impact levels per group of jobs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, listed, percent, total
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_families
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.measures.privacy.release import filter_groups
+from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.typing import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import Weight
+    from tpanalytics.typing import By
 
 __all__ = ["plot_impact"]
 
@@ -31,9 +36,15 @@ _NO_AMOUNT = {
     "tasks": "no tasks",
     "hours": "no hours, or all hours are zero",
     "headcount": "no hours with a headcount, or all are zero",
+    "fte": "no hours with an FTE, or all are zero",
 }
 #: Fields a task needs to count in the shares, by `weight`.
-_NEEDED = {"tasks": "a level", "hours": "hours and a level", "headcount": "hours, a level and a headcount"}
+_NEEDED = {
+    "tasks": "a level",
+    "hours": "hours and a level",
+    "headcount": "hours, a level and a headcount",
+    "fte": "hours, a level and an FTE",
+}
 _COLUMNS = {
     "tasks": [SideColumn("total", "tasks", 72, muted=False), SideColumn("known", ["tasks with", "level"], 142)],
     "hours": [
@@ -43,6 +54,10 @@ _COLUMNS = {
     "headcount": [
         SideColumn("total", ["weekly hours,", "all incumbents"], 72, muted=False),
         SideColumn("known", ["with hours,", "level, headcount"], 160),
+    ],
+    "fte": [
+        SideColumn("total", ["weekly hours,", "all FTE"], 72, muted=False),
+        SideColumn("known", ["with hours,", "level, FTE"], 150),
     ],
 }
 #: Minimum share of a labelled segment.
@@ -54,28 +69,31 @@ _HATCH, _EDGE = 0.018, 0.004
 def plot_impact(
     profiles: TaskProfiles,
     *,
-    weight: Weight = "hours",
+    by: By = BY_FAMILY,
+    weight: Weight | None = None,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw each job family's work by AI impact level, as shares.
+    """Draw each group's work by AI impact level, as shares.
 
-    Families are sorted by H1 share. Work without a level is hatched, at the end of the bar. Rows of suppressed families
-    or families without a figure show the reason instead. The chart data has one row per family and level, without
+    Groups are sorted by H1 share. Work without a level is hatched, at the end of the bar. Rows of suppressed groups
+    or groups without a figure show the reason instead. The chart data has one row per group and level, without
     individual tasks or jobs.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `impact`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     weight
-        Quantity to add up: ``"tasks"``, ``"hours"`` (weekly), or ``"headcount"`` (weekly hours times full-time
-        equivalents).
+        Quantity to add up: ``"tasks"``, ``"hours"`` (weekly), ``"headcount"`` (weekly hours times people) or ``"fte"``
+        (weekly hours times full-time equivalents). If None, people if `by` has a column of people, and hours otherwise.
     states
         Validation states to include.
-    families
-        Job families to draw, or None for all. The figures do not depend on the selection.
+    groups
+        Names of the groups to draw, or None for all. The figures do not depend on the selection.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -89,7 +107,7 @@ def plot_impact(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If `weight` is invalid or a family does not exist.
+        If `weight` is invalid or a group does not exist.
 
     Warns
     -----
@@ -104,34 +122,36 @@ def plot_impact(
     'Stacked bars of tasks by AI impact level'
     """
     profiles = with_cache(profiles)
-    impact = captions.released(measure_impact, profiles, privacy, weight=weight, states=states)
-    impact = filter_families(impact, families)
-    coverage = captions.rows_for_totals(measure_coverage(profiles, states=states), impact, families)
+    words = grouping(profiles, by)
+    unit: Weight = checked_weight(profiles, by, weight, Weight)
+    impact = captions.released(measure_impact, profiles, privacy, by=by, weight=unit, states=states)
+    impact = filter_groups(impact, groups)
     if impact.height == 0:
         return frame.no_jobs()
-    groups = frame.groups(coverage, impact, profiles, privacy, families)
-    impact = groups.rows
+    coverage = captions.rows_for_totals(measure_coverage, profiles, words, impact, groups, states=states)
+    layout = frame.groups(coverage, impact, profiles, privacy, words, groups)
+    impact = layout.rows
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
-    rows = _families(impact, weight)
-    columns = _COLUMNS[weight]
+    rows = _rows(impact, unit)
+    columns = _COLUMNS[unit]
     return frame.chart(
-        groups,
+        layout,
         rows,
-        _bars(_segments(impact), frame.group_axis(rows.get_column("job_family").to_list()), levels),
+        _bars(_segments(impact), frame.group_axis(rows.get_column("group").to_list()), levels, words),
         [*columns, SideColumn("grade", "grade", columns[-1].edge + 48)],
-        title=_headline(impact, rows, weight),
-        basis=f"Share of {captions.UNIT[weight]} by AI impact level",
-        description=_description(rows, levels, weight, groups.population),
-        notes=_footnotes(coverage, weight),
+        title=_headline(impact, rows, unit, words),
+        basis=f"Share of {captions.UNIT[unit]} by AI impact level",
+        description=_description(rows, levels, unit, layout),
+        notes=_footnotes(coverage, unit, words),
         size=(_WIDTH, _ROW),
     )
 
 
-def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
-    """Return one row per family, sorted by H1 share, and format the columns."""
-    amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours"}[weight]
+def _rows(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
+    """Return one row per group, sorted by H1 share, and format the columns."""
+    amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours", "fte": "headcount_hours"}[weight]
     return (
-        impact.group_by("job_family")
+        impact.group_by("group")
         .agg(
             *(
                 pl.col(column).filter(pl.col("level") == "H1").first().alias(name)
@@ -144,7 +164,7 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
             data_grade=pl.col("data_grade").first(),
             reason=pl.col("reason").first(),
         )
-        .sort("has_share", "h1", "job_family", descending=[True, True, False], nulls_last=True)
+        .sort("has_share", "h1", "group", descending=[True, True, False], nulls_last=True)
         .with_columns(
             total=pl.col("amount").map_batches(
                 _counts if weight == "tasks" else frame.hours_column, return_dtype=pl.String
@@ -160,8 +180,8 @@ def _families(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
 
 
 def _segments(impact: pl.DataFrame) -> pl.DataFrame:
-    """Stack each family's levels into segments with a start and an end."""
-    end = pl.col("share").cum_sum().over("job_family")
+    """Stack each group's levels into segments with a start and an end."""
+    end = pl.col("share").cum_sum().over("group")
     return (
         impact.filter(pl.col("share") > 0)
         .with_columns(start=end - pl.col("share"), end=end)
@@ -175,11 +195,11 @@ def _segments(impact: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart]:
+def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str], words: Grouping) -> list[alt.Chart]:
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
     drawn = alt.Chart(
         segments.select(
-            *("job_family", "level", "start", "end", "share", "tasks", "tasks_with_hours", "hours"),
+            *("group", "level", "start", "end", "share", "tasks", "tasks_with_hours", "hours"),
             *("middle", "figure", "dark"),
         )
     )
@@ -188,7 +208,7 @@ def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart
         x2=alt.X2("end:Q"),
         y=y,
         color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
-        tooltip=captions.tooltips("job_family", "level", "share", "hours", "tasks", "tasks_with_hours"),
+        tooltip=captions.tooltips("level", "share", "hours", "tasks", "tasks_with_hours", words=words),
     )
     hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x=alt.X("at:Q"), y=y)
     figures = drawn.mark_text(fontSize=11).encode(
@@ -199,70 +219,71 @@ def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str]) -> list[alt.Chart
 
 def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
     """Return positions for hatching strokes in segments without a level, leaving space for the figure."""
-    # Draw fewer strokes for many families. Altair raises an error for more than 5,000 rows.
-    distance = _HATCH * max(1.0, segments.get_column("job_family").n_unique() / 40)
+    # Draw fewer strokes for many groups. Altair raises an error for more than 5,000 rows.
+    distance = _HATCH * max(1.0, segments.get_column("group").n_unique() / 40)
     strokes = [
-        {"job_family": family, "at": round((start + end) / 2 + side * offset, 4)}
-        for family, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
-        .select("job_family", "start", "end", "figure")
+        {"group": group, "at": round((start + end) / 2 + side * offset, 4)}
+        for group, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
+        .select("group", "start", "end", "figure")
         .rows()
         for side in (-1, 1)
         for step in range(int(0.5 / distance))
         if (offset := (0.007 * len(figure) if figure else distance / 2) + step * distance) < (end - start) / 2 - _EDGE
     ]
-    return pl.DataFrame(strokes, schema={"job_family": pl.String, "at": pl.Float64})
+    return pl.DataFrame(strokes, schema={"group": pl.String, "at": pl.Float64})
 
 
 def _counts(amounts: pl.Series) -> pl.Series:
     return pl.Series([NONE if n is None else f"{n:,.0f}" for n in amounts], dtype=pl.String)
 
 
-def _headline(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight) -> str:
-    """Return a headline with the largest H1 share, ignoring grade C and jobs without a family."""
-    suppressed, families = families.filter(captions.is_suppressed()).height, families.filter(~captions.is_suppressed())
-    if not families.height:
-        return captions.ALL_SUPPRESSED
-    scope = " in the families shown" if suppressed else ""
-    return _no_share(impact, families, weight, scope) or _largest(families, weight, scope)
+def _headline(impact: pl.DataFrame, groups: pl.DataFrame, weight: Weight, words: Grouping) -> str:
+    """Return a headline with the largest H1 share, ignoring grade C and jobs without a group."""
+    suppressed, groups = groups.filter(captions.is_suppressed()).height, groups.filter(~captions.is_suppressed())
+    if not groups.height:
+        return words.all_suppressed
+    scope = f" in the {words.many} shown" if suppressed else ""
+    return _no_share(impact, groups, weight, scope) or _largest(groups, weight, scope, words)
 
 
-def _no_share(impact: pl.DataFrame, families: pl.DataFrame, weight: Weight, scope: str) -> str | None:
+def _no_share(impact: pl.DataFrame, groups: pl.DataFrame, weight: Weight, scope: str) -> str | None:
     """Explain why there is no H1 share, or return None if there is."""
-    if not families.get_column("tasks").sum():
+    if not groups.get_column("tasks").sum():
         return f"No tasks{scope or ' in these task profiles'}"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
         return f"AI impact cannot be shown: no task{scope} has a level"
-    if not families.get_column("has_share").any():
+    if not groups.get_column("has_share").any():
         return f"AI impact cannot be shown: {_NO_AMOUNT[weight]}"
     if not total(impact.filter(level="H1"), "tasks"):
         return f"No task{scope} is rated H1, highly automatable"
-    if not families.select((pl.col("h1") > 0).any()).item():
+    if not groups.select((pl.col("h1") > 0).any()).item():
         return f"H1 (highly automatable) tasks have no {weight} to add up"
     return None
 
 
-def _largest(families: pl.DataFrame, weight: Weight, scope: str) -> str:
-    named = families.filter(pl.col("job_family") != NO_FAMILY)
+def _largest(groups: pl.DataFrame, weight: Weight, scope: str, words: Grouping) -> str:
+    named = groups.filter(words.is_named())
     safe = named.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("h1").is_not_null())
     if named.height == 0:
-        share, grade = families.select("h1", "data_grade").row(0)
+        share, grade = groups.select("h1", "data_grade").row(0)
         if grade != "C":
             return f"{percent(share)} of {captions.UNIT[weight]} are highly automatable"
     if safe.height == 0:
-        return "There is not enough data to compare the AI impact of job families"
-    family, share, low, high = safe.select("job_family", "h1", "low", "high").row(0)
+        compare = f"compare the AI impact of {words.nouns}" if words.by else "show the AI impact"
+        return f"There is not enough data to {compare}"
+    group, share, low, high = safe.select("group", "h1", "low", "high").row(0)
     share_of = f"{percent(share)} of {captions.UNIT[weight]}"
     bounds = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     if named.height == 1:
-        return f"{family}: {share_of}{bounds} are highly automatable"
-    if family != named.item(0, "job_family"):
-        scope = " among families with enough data"
-    if families.item(0, "job_family") == NO_FAMILY:
-        family = f"Of the job families, {family}"
-    return f"{family} has the largest highly automatable share{scope}: {share_of}{bounds}"
+        return words.headline(group, f"{share_of}{bounds} are highly automatable")
+    if group != named.item(0, "group"):
+        scope = f" among {words.many} with enough data"
+    if not groups.head(1).select(words.is_named()).item():
+        group = f"Of the {words.nouns}, {group}"
+    return f"{group} has the largest highly automatable share{scope}: {share_of}{bounds}"
 
 
-def _footnotes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
+def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping) -> list[str]:
     if not total(coverage, "tasks"):
         return [captions.NO_TASKS_NOTE]
     parts = ("hours_coverage", "level_coverage", "validated_share")
@@ -272,26 +293,29 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight) -> list[str]:
     return [
         f"{known} {captions.without_tasks(coverage)}",
         *([missing] * (weight != "tasks")),
+        *words.overlap_notes(weight),
         f"{captions.grade_note(_NEEDED[weight])} {captions.LEVELS_NOTE}",
     ]
 
 
 def _description(
-    families: pl.DataFrame, levels: list[str], weight: Weight, population: str
+    groups: pl.DataFrame, levels: list[str], weight: Weight, layout: frame.Groups
 ) -> tuple[str, str, list[str]]:
-    known = families.filter(pl.col("has_share") & pl.col("h1").is_not_null())
+    known = groups.filter(pl.col("has_share") & pl.col("h1").is_not_null())
     listed_levels = f" ({', '.join(levels)})" if levels else ""
     summary = (
-        f"Stacked bars of {captions.UNIT[weight]} by AI impact level{listed_levels} for {population}. "
-        "Families sorted by their share of H1, highly automatable, highest first."
+        f"Stacked bars of {captions.UNIT[weight]} by AI impact level{listed_levels} for {layout.population}."
+        f"{layout.words.sorted_by('their share of H1, highly automatable, highest first')}"
     )
     extremes = ""
     if known.height:
         top, bottom = known.row(0, named=True), known.row(-1, named=True)
-        shares = listed(f"{family} {percent(h1)}" for family, h1 in known.select("job_family", "h1").rows())
+        if not layout.words.by:
+            return summary, f"H1 share: {percent(top['h1'])} (grade {top['data_grade']}).", []
+        shares = listed(f"{group} {percent(h1)}" for group, h1 in known.select("group", "h1").rows())
         extremes = (
-            f"The H1 shares range from {percent(top['h1'])} in {top['job_family']} (grade {top['data_grade']}) to "
-            f"{percent(bottom['h1'])} in {bottom['job_family']} (grade {bottom['data_grade']}). All H1 shares: "
+            f"The H1 shares range from {percent(top['h1'])} in {top['group']} (grade {top['data_grade']}) to "
+            f"{percent(bottom['h1'])} in {bottom['group']} (grade {bottom['data_grade']}). All H1 shares: "
             f"{shares}."
         )
-    return summary, extremes, captions.missing_figure_note(families.filter(~pl.col("has_share")), "h1")
+    return summary, extremes, captions.missing_figure_note(groups.filter(~pl.col("has_share")), "h1")

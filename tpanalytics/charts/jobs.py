@@ -99,7 +99,7 @@ def plot_jobs(
     family = _family(family, coverage.get_column("job_family").to_list())
     name = clean_text(family) or family
     impact = captions.released(measure_impact, profiles, privacy, weight="hours", states=states)
-    own = impact.filter(pl.col("job_family") == family)
+    own = impact.filter(pl.col("group") == family)
     if own.select(captions.is_suppressed().all()).item():
         reason = "The family has too few jobs or people, or its figures would reveal another suppressed family."
         return theme.empty_chart(f"The jobs in {name} are suppressed", reason)

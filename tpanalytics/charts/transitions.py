@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core.grouping import FAMILIES
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.formatting import NONE, clean_text, coverage_percent, hours, listed, percent, plural
 from tpanalytics.measures._core.checks import check_choice
@@ -105,12 +106,11 @@ def plot_transitions(
     if shown.height == 0:
         return frame.no_jobs_in_either()
     released = suppress(moves, after, before, privacy=privacy)
-    counts = measure_coverage(after, states=states).select("job_family", jobs_after="jobs", tasks_after="tasks")
-    groups = frame.groups_of_change(counts, shown, before, after, privacy)
-    if not groups.totals:
-        return frame.all_suppressed_chart(groups)
+    layout = frame.groups_of_change(measure_coverage(after, states=states), shown, before, after, privacy, FAMILIES)
+    if not layout.totals:
+        return frame.all_suppressed_chart(layout)
     if moves.height and not released.height:
-        return frame.all_suppressed_chart(groups, title="All level changes are suppressed (too few jobs)")
+        return frame.all_suppressed_chart(layout, title="All level changes are suppressed (too few jobs)")
     table, meaning = _table(released, weight), about(moves)
     top = _largest(table)
     basis = "Tasks of each job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
@@ -123,12 +123,12 @@ def plot_transitions(
     return theme.assemble_panels(
         [
             alt.hconcat(*panels, spacing=26) if drawn else panels[0],
-            theme.footer_panel(captions.wrapped([*notes, *groups.sources])),
+            theme.footer_panel(captions.wrapped([*notes, *layout.sources])),
         ],
         columns=1,
         title=_headline(table, meaning, weight, top),
-        subtitle=f"{basis} by level before and after · {groups.population}",
-        description=_description(table, notes, weight, top, groups.population, drawn=drawn),
+        subtitle=f"{basis} by level before and after · {layout.population}",
+        description=_description(table, notes, weight, top, layout.population, drawn=drawn),
     )
 
 

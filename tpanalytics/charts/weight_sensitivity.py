@@ -9,22 +9,26 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.labels import LINE, Extent, labelled, leaders, roles, sanitized_pairs, slot
+from tpanalytics.charts._core.grouping import grouping
+from tpanalytics.charts._core.labels import LINE, Extent, drawn_pairs, labelled, leaders, roles, slot
 from tpanalytics.formatting import listed
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.weights import WEIGHTS, at
 from tpanalytics.measures.break_even import break_even
-from tpanalytics.measures.exposure import bounds_by_family, exposure as measure_exposure
+from tpanalytics.measures.exposure import bounds_by_group, exposure as measure_exposure
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_families
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY
+from tpanalytics.measures.privacy.release import filter_groups
+from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.charts._core.labels import Leader
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["plot_weight_sensitivity"]
 
@@ -51,24 +55,27 @@ _ROLES = {"leads": (theme.INK, 2.4), "named": ("#77777E", 1.0), "other": ("#CFCF
 def plot_weight_sensitivity(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     states: Sequence[str] = COUNTED_STATES,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw each job family's exposure index as the weight of H2 (partly automatable) varies from 0 to 1.
+    """Draw each group's exposure index as the weight of H2 (partly automatable) varies from 0 to 1.
 
-    Each family is drawn as a straight line, in bold if the index is the highest at some weight. b* marks the weight
-    where another family takes over. The light band shows the bounds of the families in the headline, allowing for
+    Each group is drawn as a straight line, in bold if the index is the highest at some weight. b* marks the weight
+    where another group takes over. The light band shows the bounds of the groups in the headline, allowing for
     missing data. Line ends are hollow for grade C. In a browser, you can change the weight with a slider, even without
-    Python. If there are more than 18 families, only the highest, the lowest, and those with the most crossings are
-    labelled.
+    Python. If there are more than 18 groups, only the highest, the lowest, and those with the most crossings are
+    labelled. Hours are for one incumbent of each job, also if `by` is a column of people.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `exposure`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     level_weights
         Weight of each level, 0 to 1. H2 must have a weight, which is the slider's initial value. Levels
         without a weight count as not assessed.
@@ -76,8 +83,8 @@ def plot_weight_sensitivity(
         Weekly contract hours to assume if a job has none. Only affects the bounds.
     states
         Validation states to include.
-    families
-        Job families to draw, or None for all. The figures do not depend on the selection.
+    groups
+        Names of the groups to draw, or None for all. The figures do not depend on the selection.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -91,7 +98,7 @@ def plot_weight_sensitivity(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If H2 has no weight, a weight or `contract_hours` is out of range, or a family does not exist.
+        If H2 has no weight, a weight or `contract_hours` is out of range, or a group does not exist.
 
     Warns
     -----
@@ -109,44 +116,44 @@ def plot_weight_sensitivity(
     """
     profiles = with_cache(profiles)
     options: dict[str, Any] = {"contract_hours": contract_hours, "states": states}
-    measured = measure_exposure(profiles, level_weights=level_weights, **options)
-    crossings = break_even(profiles, level_weights=level_weights, states=states)
-    if measured.height == 0:
+    words = grouping(profiles, by)
+    of_index: dict[str, Any] = {"level_weights": level_weights, "weight": "hours", **options}
+    crossings = break_even(profiles, by=by, level_weights=level_weights, states=states)
+    released = captions.released(measure_exposure, profiles, privacy, by=by, **of_index)
+    if released.height == 0:
         return frame.no_jobs()
-    released = filter_families(
-        captions.released(measure_exposure, profiles, privacy, level_weights=level_weights, **options), families
-    )
-    measured = captions.rows_for_totals(measured, released, families)
-    groups = frame.groups(measured, released, profiles, privacy, families)
-    rows = groups.rows
+    released = filter_groups(released, groups)
+    totals = captions.rows_for_totals(measure_exposure, profiles, words, released, groups, **of_index)
+    layout = frame.groups(totals, released, profiles, privacy, words, groups)
+    rows = layout.rows
     lines = rows.filter(pl.col("exposure").is_not_null())
-    pairs = sanitized_pairs(crossings, released.filter(pl.col("exposure").is_not_null()))
+    pairs = drawn_pairs(layout.labelled(crossings, "group_a", "group_b"), lines)
     first = leaders(lines, pairs)
-    safe = leaders(lines.filter(captions.has_enough_data()), pairs)
+    safe = leaders(lines.filter(captions.has_enough_data(words)), pairs)
     lines = roles(lines, pairs, first)
-    band = _band(profiles, [leader.family for leader in safe[:2]], level_weights, options)
+    band = _band(profiles, layout, [leader.group for leader in safe[:2]], level_weights, options)
     notes = [
-        *groups.suppression,
+        *layout.suppression,
         *captions.wrapped([*captions.suppressed_names(rows), *captions.without_index(rows)]),
-        *(_footnotes(measured, lines, turning=len(first) > 1, banded=band.height > 0) if groups.totals else []),
+        *(_footnotes(totals, lines, words, turning=len(first) > 1, banded=band.height > 0) if layout.totals else []),
     ]
     texts: dict[str, Any] = {
-        "title": captions.title_with_selection(_headline(rows, safe), families),
+        "title": captions.title_with_selection(_headline(rows, safe, words), groups, words),
         "subtitle": (
             f"Exposure index by the weight of H2, partly automatable: share of {captions.UNIT['hours']} · "
-            f"{groups.population}"
+            f"{layout.population}"
         ),
-        "description": _description(lines, first, groups.population, notes, level_weights["H2"]),
+        "description": _description(lines, first, layout, notes, level_weights["H2"]),
     }
-    footnotes = captions.wrapped([*notes, captions.index_definition(level_weights), *groups.sources])
+    footnotes = captions.wrapped([*notes, captions.index_definition(level_weights), *layout.sources])
     if not lines.height:
-        remark = theme.note("No family has an index.", x=0, y=20, fontSize=13)
+        remark = theme.note(f"No {words.one} has an index.", x=0, y=20, fontSize=13)
         return theme.assemble([remark, theme.footer(footnotes, below=10)], width=520, height=40, **texts)
     extent = _extent(lines)
     slider = alt.binding_range(min=0, max=1, step=0.01, name="Weight of H2, partly automatable: ")
     under, *above = [
         *_banded(band, extent),
-        *_lines(lines, extent),
+        *_lines(lines, extent, words),
         *_labels(lines, extent),
         *_crossings(first, extent),
         theme.footer(footnotes, below=58),
@@ -157,27 +164,32 @@ def plot_weight_sensitivity(
 
 
 def _band(
-    profiles: TaskProfiles, families: list[str], level_weights: Mapping[str, float], options: dict[str, Any]
+    profiles: TaskProfiles,
+    layout: frame.Groups,
+    leading: list[str],
+    level_weights: Mapping[str, float],
+    options: dict[str, Any],
 ) -> pl.DataFrame:
-    """Return bounds at several H2 weights for the families in the headline."""
-    schema = {"job_family": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
-    if not families:
+    """Return bounds at several H2 weights for the groups in the headline."""
+    schema = {"group": pl.String, "b": pl.Float64, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    if not leading:
         return pl.DataFrame(schema=schema)
+    by = layout.words.by
     parts = [
-        theme.sanitize_labels(bounds_by_family(profiles, level_weights=at(level_weights, b), **options))
-        .filter(pl.col("job_family").is_in(families))
-        .select("job_family", pl.lit(b).alias("b"), "bound_low", "bound_high")
+        layout.labelled(bounds_by_group(profiles, by=by, level_weights=at(level_weights, b), **options))
+        .filter(pl.col("group").is_in(leading))
+        .select("group", pl.lit(b).alias("b"), "bound_low", "bound_high")
         for b in _STEPS
     ]
     known = pl.concat(parts)
     unbounded = known.filter(pl.col("bound_low").is_null() | pl.col("bound_high").is_null())
-    return known.join(unbounded, on="job_family", how="anti", maintain_order="left")
+    return known.join(unbounded, on="group", how="anti", maintain_order="left")
 
 
 def _extent(lines: pl.DataFrame) -> Extent:
     """Return a fixed index range and a plot height that fits all labels."""
-    labelled_families = lines.filter(pl.col("role") != "other").get_column("job_family")
-    needed = sum(slot(name) for name in labelled_families) + 10
+    named = lines.filter(pl.col("role") != "other").get_column("group")
+    needed = sum(slot(name) for name in named) + 10
     return Extent(-0.02, 1.02, max(_HEIGHT, needed))
 
 
@@ -194,16 +206,16 @@ def _banded(band: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
         return []
     area = alt.Chart(band).mark_area(color="#E3EBEB", opacity=0.8)
     x = alt.X("b:Q", scale=_SCALE, axis=_AXIS)
-    return [area.encode(x=x, y=_y("bound_low", extent), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("job_family:N"))]
+    return [area.encode(x=x, y=_y("bound_low", extent), y2=alt.Y2("bound_high:Q"), detail=alt.Detail("group:N"))]
 
 
-def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
+def _lines(lines: pl.DataFrame, extent: Extent, words: Grouping) -> list[alt.Chart]:
     """Draw the lines, the end points of labelled lines, and the marks that follow the slider."""
     order = {role: place for place, role in enumerate(reversed(_ROLES))}
-    rows = lines.sort(pl.col("role").replace_strict(order, return_dtype=pl.Int64), "job_family")
+    rows = lines.sort(pl.col("role").replace_strict(order, return_dtype=pl.Int64), "group")
     domain = list(_ROLES)
     colour = alt.Color("role:N", scale=alt.Scale(domain=domain, range=[_ROLES[r][0] for r in domain]), legend=None)
-    drawn = alt.Chart(rows.select("job_family", "weight_low", "weight_high", "role", "data_grade"))
+    drawn = alt.Chart(rows.select("group", "weight_low", "weight_high", "role", "data_grade"))
     straight = drawn.mark_rule().encode(
         x=_x(0),
         x2=alt.X2Datum(1),
@@ -213,7 +225,7 @@ def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
         strokeWidth=alt.StrokeWidth(
             "role:O", scale=alt.Scale(domain=domain, range=[_ROLES[r][1] for r in domain]), legend=None
         ),
-        tooltip=captions.tooltips("job_family", "weight_low", "weight_high", "data_grade"),
+        tooltip=captions.tooltips("weight_low", "weight_high", "data_grade", words=words),
     )
     ends = [
         alt.Chart(rows.filter(grade & (pl.col("role") != "other")).select(end, "role"))
@@ -234,7 +246,7 @@ def _lines(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
             x=_x(weight),
             y=_y("at_weight", extent),
             size=alt.Size("role:O", scale=alt.Scale(domain=domain, range=[46, 28, 12]), legend=None),
-            tooltip=captions.tooltips("job_family", at_weight=("Q", "Index at this weight", ".2f")),
+            tooltip=captions.tooltips(words=words, at_weight=("Q", "Index at this weight", ".2f")),
         )
     )
     return [straight, rule.encode(x=_x(weight)), dots, *ends]
@@ -288,7 +300,7 @@ def _head(text: Sequence[str], x: int, align: str) -> alt.Chart:
 
 
 def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
-    """Mark the weights at which the most exposed family changes."""
+    """Mark the weights at which the most exposed group changes."""
     changes = [leader for leader in first if leader.since > 0]
     if not changes:
         return []
@@ -320,25 +332,26 @@ def _crossings(first: list[Leader], extent: Extent) -> list[alt.Chart]:
     ]
 
 
-def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
-    """Name the most exposed families of grade A or B as the weight varies."""
-    reason = captions.no_headline_reason(families)
+def _headline(groups: pl.DataFrame, safe: list[Leader], words: Grouping) -> str:
+    """Name the most exposed groups of grade A or B as the weight varies."""
+    reason = captions.no_headline_reason(groups, words)
     if reason:
         return reason
-    known = families.filter(captions.has_enough_data())
-    ends = {row["job_family"]: row for row in known.iter_rows(named=True)}
-    others = families.filter(pl.col("exposure").is_not_null() & (pl.col("job_family") != NO_FAMILY)).height - 1
+    known = groups.filter(captions.has_enough_data(words))
+    ends = {row["group"]: row for row in known.iter_rows(named=True)}
+    others = groups.filter(pl.col("exposure").is_not_null() & words.is_named()).height - 1
     if known.height == 1:
         more = "; there is not enough data on the others" * (others > 0)
         top = known.row(0, named=True)
         index = captions.index_range(top["weight_low"], top["weight_high"])
-        return f"{top['job_family']}: exposure {index}, depending on the weight of partly automatable tasks{more}"
-    scope = captions.headline_scope(families)
+        text = f"exposure {index}, depending on the weight of partly automatable tasks{more}"
+        return words.headline(top["group"], text)
+    scope = captions.headline_scope(groups, words)
     if len(safe) == 1:
-        top = ends[safe[0].family]
+        top = ends[safe[0].group]
         tied = [
-            family
-            for family, row in ends.items()
+            group
+            for group, row in ends.items()
             if max(abs(row[end] - top[end]) for end in ("weight_low", "weight_high")) < 1e-9
         ]
         index = captions.index_range(top["weight_low"], top["weight_high"])
@@ -346,49 +359,48 @@ def _headline(families: pl.DataFrame, safe: list[Leader]) -> str:
         return f"{listed(tied)} {has} the highest exposure{scope} at any weight of H2: {index}"
     if len(safe) == 2:
         return (
-            f"The most exposed family{scope} changes at an H2 weight of {safe[1].since:.2f}: "
-            f"{safe[0].family} below, {safe[1].family} above"
+            f"The most exposed {words.one}{scope} changes at an H2 weight of {safe[1].since:.2f}: "
+            f"{safe[0].group} below, {safe[1].group} above"
         )
-    changes = [f"{leader.family} up to {successor.since:.2f}" for leader, successor in itertools.pairwise(safe)]
-    return (
-        f"The most exposed family{scope} changes with the weight of H2: {listed([*changes, f'then {safe[-1].family}'])}"
-    )
+    changes = [f"{leader.group} up to {successor.since:.2f}" for leader, successor in itertools.pairwise(safe)]
+    order = listed([*changes, f"then {safe[-1].group}"])
+    return f"The most exposed {words.one}{scope} changes with the weight of H2: {order}"
 
 
-def _footnotes(measured: pl.DataFrame, lines: pl.DataFrame, *, turning: bool, banded: bool) -> list[str]:
+def _footnotes(totals: pl.DataFrame, lines: pl.DataFrame, words: Grouping, *, turning: bool, banded: bool) -> list[str]:
     unlabelled = lines.filter(role="other").height
     legend = ["Bold lines have the highest index at some weight."] * (lines.height > 1)
     legend += ["The mark b* shows the H2 weight at which the highest line changes."] * turning
-    legend += ["Band: bounds of the families in the headline, allowing for missing data."] * banded
+    legend += [
+        f"Band: bounds of the {words.many if words.by else 'index'} in the headline, allowing for missing data."
+    ] * banded
     note = f"{unlabelled} of {lines.height} lines are not labelled: not highest or lowest, and few crossings."
     return [
-        captions.index_coverage(measured),
+        captions.index_coverage(totals),
         *([note] * (unlabelled > 0)),
         *([" ".join(legend)] * bool(legend)),
         *(["Hollow ends are grade C: do not quote on their own."] * lines.get_column("data_grade").eq("C").any()),
+        *words.overlap_notes("hours"),
     ]
 
 
-def _description(lines: pl.DataFrame, first: list[Leader], population: str, notes: list[str], b: float) -> str:
+def _description(lines: pl.DataFrame, first: list[Leader], layout: frame.Groups, notes: list[str], b: float) -> str:
+    line = f"Each {layout.words.one}" if layout.words.by else "The index"
     summary = (
-        f"Lines of the exposure index against the weight of H2 for {population}. "
-        "Each family is a straight line from the index at a weight of 0 to the index at a weight of 1. Bold lines have "
+        f"Lines of the exposure index against the weight of H2 for {layout.population}. "
+        f"{line} is a straight line from the index at a weight of 0 to the index at a weight of 1. Bold lines have "
         f"the highest index at some weight. A slider in the browser sets the weight, here {b:.2f}."
     )
     figures = ""
     if lines.height:
-        changes = [f"{leader.family} from b* {leader.since:.2f}" for leader in first if leader.since > 0]
-        leading = f"{first[0].family} is the most exposed at 0" + (
+        changes = [f"{leader.group} from b* {leader.since:.2f}" for leader in first if leader.since > 0]
+        leading = f"{first[0].group} is the most exposed at 0" + (
             f", {listed(changes)}" if changes else " and at any other weight"
         )
-        rows = (
-            lines.filter(pl.col("role") != "other")
-            .select("job_family", "weight_low", "weight_high", "data_grade")
-            .rows()
-        )
-        figures = f"{leading}. Labelled families: " + "; ".join(
-            f"{family} {low:.2f} at 0, {low + b * (high - low):.2f} at {b:.2f}, {high:.2f} at 1 (grade {grade})"
-            for family, low, high, grade in rows
+        rows = lines.filter(pl.col("role") != "other").select("group", "weight_low", "weight_high", "data_grade").rows()
+        figures = f"{leading}. Labelled {layout.words.many}: " + "; ".join(
+            f"{group} {low:.2f} at 0, {low + b * (high - low):.2f} at {b:.2f}, {high:.2f} at 1 (grade {grade})"
+            for group, low, high, grade in rows
         )
         figures += "."
     return captions.alt_text(summary, figures, " ".join(notes))

@@ -10,7 +10,6 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import (
     aggregate_jobs,
     aggregate_tasks,
-    group_jobs,
     n_stated,
     of_jobs,
     per_job,
@@ -26,6 +25,7 @@ from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.measures._core.groups import GroupColumns
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
@@ -148,28 +148,34 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
     )
 
 
-def sources_by_job(tasks: Any, jobs: pl.DataFrame, counts: pl.Expr) -> pl.DataFrame | None:
+def sources_by_job(
+    tasks: Any, jobs: pl.DataFrame, counts: pl.Expr, columns: GroupColumns | None = None
+) -> pl.DataFrame | None:
     """Count tasks by job and by number of distinct sources, or return None if sources were not requested."""
     if tasks.collect_schema().get("source_data") != nw.List:
         return None
     sources = nw.col("source_data").list.unique().list.len()
-    sums = sum_tasks(tasks.with_columns(sources=sources), "job_id", "sources", "state")
+    own = columns.tasks if columns else ()
+    sums = sum_tasks(tasks.with_columns(sources=sources), "job_id", *own, "sources", "state")
     if sums.get_column("sources").null_count() == sums.height:
         return None
     number = pl.col("sources").cast(pl.UInt32).fill_null(0)
     return (
-        of_jobs(sums.filter(counts), jobs)
+        of_jobs(sums.filter(counts), jobs, columns)
         .group_by("job", number)
         .agg(pl.col("n").sum(), pl.col("hours").sum())
         .sort("job", "sources")
     )
 
 
-def source_coverage(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame | None:
-    """Return the share of each family's tasks with a source, or None if sources were not requested."""
-    _, tasks, columns = inputs = read_inputs(profiles)
-    jobs, _ = group_jobs(inputs.jobs, columns)
-    evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(list(states)))
+def source_coverage(
+    profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame | None:
+    """Return the share of each group's tasks with a source, or None if sources were not requested."""
+    reduced = aggregate_tasks(profiles, states, by=by, by_level=False)
+    jobs, columns = reduced.jobs, reduced.groups.columns
+    tasks = read_inputs(profiles, by).tasks
+    evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(list(states)), columns)
     if evidence is None:
         return None
     n = pl.col("n")

@@ -32,10 +32,11 @@ __all__ = [
     "DIGITS",
     "POTENTIAL_CHANGE",
     "add_index",
-    "bounds_by_family",
+    "bounds_by_group",
     "exposure",
     "exposure_by_job",
     "exposure_meaning",
+    "exposure_of_jobs",
 ]
 
 #: Minimum number of tasks for the polarisation.
@@ -164,13 +165,29 @@ def exposure(
     )
 
 
-def bounds_by_family(
-    profiles: TaskProfiles, *, level_weights: Mapping[str, float], contract_hours: float | None, states: Sequence[str]
+def bounds_by_group(
+    profiles: TaskProfiles,
+    *,
+    level_weights: Mapping[str, float],
+    contract_hours: float | None,
+    states: Sequence[str],
+    by: By = BY_FAMILY,
 ) -> pl.DataFrame:
-    """Return each family's exposure bounds, in no particular order."""
+    """Return each group's exposure bounds, in no particular order."""
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    sums = group_sums(profiles, by=BY_FAMILY, states=states, weight="hours", week=week)
+    sums = group_sums(profiles, by=by, states=states, weight="hours", week=week)
     return index_bounds(sums.levels, level_weights, "group")
+
+
+def exposure_of_jobs(
+    profiles: TaskProfiles, *, by: By = BY_FAMILY, level_weights: Mapping[str, float], states: Sequence[str]
+) -> pl.DataFrame:
+    """Return each job's index, hours and headcount, with one row for each of the job's groups."""
+    reduced = aggregate_tasks(profiles, states, by=by)
+    cells = attach_staffing(reduced.jobs, reduced.cells)
+    jobs = per_job(reduced).with_columns(job_name=pl.coalesce("job_name", "job_id"))
+    jobs = jobs.drop("tasks_with_hours", "tasks_stated")
+    return add_index(jobs, level_sums(cells, "job"), checked_weights(level_weights), "job").sort("job")
 
 
 @cached

@@ -21,6 +21,7 @@ from tpanalytics.measures._core.aggregate import (
     counts,
     known_sum,
     of_jobs,
+    read_inputs,
     share_of,
 )
 from tpanalytics.measures._core.cache import cached, check_profiles
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
-__all__ = ["PLAIN", "find_tasks", "fold_case", "matches_by_family", "search_words"]
+__all__ = ["PLAIN", "find_tasks", "fold_case", "matches_by_group", "search_words"]
 
 #: Task columns to return in addition to the text and the hours.
 _COLUMNS = ("task_id", "validation_state", "ai_impact_level")
@@ -149,10 +151,12 @@ def find_tasks(
 
 
 @cached
-def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count the `find_tasks` matches in each job family."""
+def matches_by_group(
+    profiles: TaskProfiles, text: str, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
+    """Count the `find_tasks` matches in each group."""
     words = search_words(text)
-    reduced, no_text = _searched_tasks(profiles, states)
+    reduced, no_text = _searched_tasks(profiles, states, by)
     jobs = reduced.jobs.group_by("group").agg(jobs=pl.len())
     tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum())
     tasks_without_text = no_text.group_by("group").agg(tasks_without_text=pl.col("n").sum())
@@ -178,18 +182,21 @@ def matches_by_family(profiles: TaskProfiles, text: str, *, states: Sequence[str
     ).with_columns(share=share_of(pl.col("found"), pl.col("tasks")))
     n, with_hours = (int(result.get_column(name).sum()) for name in ("found", "found_with_hours"))
     note = f"Matching tasks: {n:,} ({n - with_hours:,} without hours)."
-    return attach_metadata(reduced.groups.named(result), _meaning(reduced, "matches_by_family", no_text, note))
+    return attach_metadata(reduced.groups.named(result), _meaning(reduced, "matches_by_group", no_text, note))
 
 
 @cached
-def _searched_tasks(profiles: TaskProfiles, states: Sequence[str]) -> tuple[TaskCounts, pl.DataFrame]:
+def _searched_tasks(
+    profiles: TaskProfiles, states: Sequence[str], by: By = BY_FAMILY
+) -> tuple[TaskCounts, pl.DataFrame]:
     """Count the tasks to search, and each job's tasks without a text."""
     require(profiles.tasks, "task_id", "task", name="tasks")
-    reduced = aggregate_tasks(profiles, states, by_level=False, by_state=True)
-    tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
-    no_text = tasks.filter(counts(reduced.counted) & _has_no_text()).group_by("job_id").agg(n=nw.len())
-    by_job = to_polars(no_text.to_native()).select(pl.col("job_id").cast(pl.String), pl.col("n").cast(pl.UInt32))
-    return reduced, of_jobs(by_job, reduced.jobs).sort("job")
+    reduced = aggregate_tasks(profiles, states, by=by, by_level=False, by_state=True)
+    columns = reduced.groups.columns
+    keys, tasks = ["job_id", *columns.tasks], _with_texts(read_inputs(profiles, by).tasks)
+    no_text = tasks.filter(counts(reduced.counted) & _has_no_text()).group_by(*keys).agg(n=nw.len())
+    by_job = to_polars(no_text.to_native()).select(pl.col(*keys).cast(pl.String), pl.col("n").cast(pl.UInt32))
+    return reduced, of_jobs(by_job, reduced.jobs, columns).sort("job")
 
 
 def _only_families(
@@ -209,18 +216,21 @@ def _only_families(
 
 def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, *columns: str) -> pl.DataFrame:
     """Return the tasks that contain all words, with their job, family, text, hours and the given columns."""
-    tasks = _with_texts(nw.from_native(profiles.tasks).lazy())
+    of_tasks = reduced.groups.columns.tasks
+    tasks = _with_texts(read_inputs(profiles, reduced.groups.columns.by).tasks)
     hours = nw.col("weekly_hours").cast(nw.Float64)
+    texts = list(dict.fromkeys([*columns, *of_tasks]))
     candidates = (
         tasks.filter(counts(reduced.counted) & _may_contain_all(words))
-        .select("job_id", "task", *columns, weekly_hours=nw.when(~hours.is_nan()).then(hours))
+        .select("job_id", "task", *texts, weekly_hours=nw.when(~hours.is_nan()).then(hours))
         .to_native()
     )
     collected = to_polars(candidates).with_columns(
-        pl.col("job_id", "task", *columns).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
+        pl.col("job_id", "task", *texts).cast(pl.String), pl.col("weekly_hours").cast(pl.Float64)
     )
-    jobs = reduced.jobs.select("job_id", "job", "group")
-    return _contain_all(collected, words).join(jobs, on="job_id", how="inner").drop("job_id")
+    keys = ["job_id", *of_tasks]
+    jobs = reduced.jobs.select(*keys, "job", "group")
+    return _contain_all(collected, words).join(jobs, on=keys, how="inner", nulls_equal=True).drop("job_id")
 
 
 def _meaning(reduced: TaskCounts, measure: str, no_text: pl.DataFrame, note: str) -> Meaning:

@@ -33,14 +33,14 @@ _LABEL_SPACE = 0.2
 _DECREASE = "#B5D9DC"
 
 
-def bridge(groups: Groups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
+def bridge(layout: Groups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
     """Draw one bar per term of the change. `company` is the company-wide row from `compare`."""
     steps, notes = _steps(company), _notes(company, meaning)
     return theme.assemble(
-        [*_bars(steps), theme.footer(captions.wrapped([*notes, *groups.sources]), below=44)],
+        [*_bars(steps), theme.footer(captions.wrapped([*notes, *layout.sources]), below=44)],
         title=_finding(company, meaning),
-        subtitle=f"Weekly hours rated {company['level']}, one incumbent per job · {groups.population}",
-        description=_description(steps, company, notes, groups.population),
+        subtitle=f"Weekly hours rated {company['level']}, one incumbent per job · {layout.population}",
+        description=_description(steps, company, notes, layout.population),
         width=_WIDTH,
         height=len(_NAMES) * _ROW,
     )

@@ -10,41 +10,77 @@ import polars as pl
 
 from tpanalytics.formatting import MINUS, NONE, clean_text, coverage_percent, hours, listed, percent, plural, total
 from tpanalytics.measures._core.change_notes import COVERAGE_CHANGE_LIMIT, pull_warnings, state_warnings
-from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures._core.groups import SEPARATOR
+from tpanalytics.measures._core.labels import by_of, with_labels
+from tpanalytics.measures._core.metadata import NULL_REASONS, attach_metadata, get_metadata
+from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, Privacy, suppression_note
 from tpanalytics.measures.privacy.release import release
 from tpanalytics.measures.privacy.suppress import apply_change_policy, suppressed_families
-from tpanalytics.schema import NO_FAMILY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 #: Maximum width of a footnote, in characters.
 LINE = 150
 
 # suppression ----------------------------------------------------------------------------------------------------------
 
-#: Label for a suppressed row, and chart title if every row is suppressed.
+#: Label for a suppressed row.
 SUPPRESSED_LABEL = "suppressed (small group)"
-ALL_SUPPRESSED = "All job families are suppressed (too few jobs or people)"
+#: Maximum number of suppressed groups to list by name.
+_MOST_NAMES = 40
+
+
+def labelled(result: pl.DataFrame) -> pl.DataFrame:
+    """Replace the columns that define the groups of a result with a ``group`` label. A job is labelled with its id."""
+    by = by_of(result)
+    if "job_id" not in by or not set(by) <= set(result.columns):
+        return with_labels(result)
+    table = pl.DataFrame(result).select(pl.concat_str(by, separator=SEPARATOR).alias("group"), pl.exclude(by))
+    meaning = get_metadata(result)
+    return table if meaning is None else attach_metadata(table, meaning)
 
 
 def released(
     measure: Callable[..., pl.DataFrame], profiles: TaskProfiles, privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
-    """Compute a measure for each group and suppress small groups."""
-    return release(measure, profiles, privacy=privacy, **how)
+    """Compute a measure, suppress small groups, and return the groups with a ``group`` label."""
+    result = release(measure, profiles, privacy=privacy, **how)
+    if "job_id" in by_of(result):
+        result = with_suppressed_jobs(result, measure(profiles, **how))
+    result = labelled(result)
+    return result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
+
+
+def with_suppressed_jobs(shown: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
+    """Add a row without figures for each suppressed job. `suppress` removes such rows from results by job."""
+    by = by_of(result)
+    removed = result.join(shown, on=by, how="anti", maintain_order="left").unique(by, maintain_order=True)
+    kept = [name for name in (*by, "job_name", "jobs") if name in removed.columns]
+    rows = removed.select(*kept, reason=pl.lit(SUPPRESSED))
+    meaning = get_metadata(shown)
+    both = pl.concat([pl.DataFrame(shown), pl.DataFrame(rows)], how="diagonal")
+    return both if meaning is None else attach_metadata(both, meaning)
 
 
 def released_change(
-    result: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, states: Sequence[str], privacy: Privacy | None
+    rows: pl.DataFrame,
+    before: TaskProfiles,
+    after: TaskProfiles,
+    *,
+    by: By,
+    states: Sequence[str],
+    privacy: Privacy | None,
 ) -> pl.DataFrame:
     """Return one row per group, suppressing groups that are small in either snapshot."""
-    rows = result.filter(pl.col("scope") == "family").drop("scope", "level", strict=False)
-    return apply_change_policy(rows, before, after, states=states, privacy=privacy)
+    rows = rows.drop("scope", "level", strict=False)
+    return apply_change_policy(rows, before, after, by=by, states=states, privacy=privacy)
 
 
 def is_suppressed() -> pl.Expr:
@@ -63,40 +99,54 @@ def missing_figure_reason(cases: Mapping[str, pl.Expr], *texts: pl.Expr) -> pl.E
     return pl.coalesce([*(pl.when(test).then(pl.lit(text)) for text, test in tests.items()), *texts])
 
 
-def suppression_footnote(result: pl.DataFrame, privacy: Privacy | None) -> list[str]:
+def suppression_footnote(result: pl.DataFrame, privacy: Privacy | None, words: Grouping) -> list[str]:
     """Return a footnote with the number of suppressed groups, if any."""
     suppressed = len(suppressed_families(result))
     if not suppressed or privacy is None:
         return []
-    note = suppression_note(suppressed, result.get_column("job_family").n_unique(), privacy)
+    note = suppression_note(suppressed, result.get_column("group").n_unique(), privacy, words.noun)
     return [f"{SUPPRESSED_MARK} = suppressed. {note}"]
 
 
 def suppressed_names(rows: pl.DataFrame) -> list[str]:
     """Return a sentence listing the suppressed groups, if any."""
-    names = rows.filter(is_suppressed()).get_column("job_family").to_list()
+    names = rows.filter(is_suppressed()).get_column("group").to_list()
+    if len(names) > _MOST_NAMES:
+        names = [*names[:_MOST_NAMES], f"{len(names) - _MOST_NAMES:,} more"]
     return [f"Suppressed (small group): {listed(names)}."] if names else []
 
 
 def missing_figure_note(rows: pl.DataFrame, column: str) -> list[str]:
     """List the groups that have no figure but aren't suppressed, if any."""
-    names = rows.filter(pl.col(column).is_null() & ~is_suppressed()).get_column("job_family").to_list()
+    names = rows.filter(pl.col(column).is_null() & ~is_suppressed()).get_column("group").to_list()
     return [f"No figure is available for {listed(names)}."] if names else []
 
 
 # selection ------------------------------------------------------------------------------------------------------------
 
 
-def rows_for_totals(counts: pl.DataFrame, shown: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
-    """Return the rows to total, without suppressed ones if families are selected."""
-    if families is None:
-        return counts
-    return counts.join(shown.filter(~is_suppressed()), on="job_family", how="semi", maintain_order="left")
+def rows_for_totals(
+    measure: Callable[..., pl.DataFrame],
+    profiles: TaskProfiles,
+    words: Grouping,
+    shown: pl.DataFrame,
+    selected: Sequence[str] | None,
+    **how: Any,
+) -> pl.DataFrame:
+    """Return the rows to total, without suppressed ones if groups are selected. No job is in more than one row."""
+    if words.overlap and selected is None:
+        return labelled(measure(profiles, by=None, **how))
+    visible = shown.filter(~is_suppressed())
+    if words.columns.people and selected is not None:
+        jobs = members(profiles, how["states"], words.by).join(visible, on="group", how="semi")
+        return labelled(measure(profiles, by="job_id", **how)).filter(pl.col("group").is_in(jobs["job_id"].to_list()))
+    counts = labelled(measure(profiles, by=words.by, **how))
+    return counts if selected is None else counts.join(visible, on="group", how="semi", maintain_order="left")
 
 
-def title_with_selection(finding: str, families: Sequence[str] | None) -> str:
-    """Prefix the title with the number of families if several are selected."""
-    return finding if families is None or len(families) == 1 else f"{len(families)} selected families · {finding}"
+def title_with_selection(finding: str, selected: Sequence[str] | None, words: Grouping) -> str:
+    """Prefix the title with the number of groups if several are selected."""
+    return finding if selected is None or len(selected) == 1 else f"{len(selected)} selected {words.many} · {finding}"
 
 
 # population, coverage and grade ---------------------------------------------------------------------------------------
@@ -106,18 +156,19 @@ MISSING_HOURS = "Missing hours are excluded, not counted as zero."
 LEVELS_NOTE = "Levels rate tasks, not people."
 
 
-def population(families: pl.DataFrame, *, totals: bool = True) -> str:
-    """Format the number of families, plus the number of jobs and tasks if `totals` is True."""
-    named = families.get_column("job_family").ne(NO_FAMILY).sum()
-    groups = f"{plural(named, 'job family')}{', plus jobs without a family' * (named < families.height)}"
-    return f"{groups}, {jobs_and_tasks(total(families, 'jobs'), total(families, 'tasks'))}" if totals else groups
-
-
-def population_after(families: pl.DataFrame, *, totals: bool = True) -> str:
-    """Format the same numbers as `population`, for the later snapshot."""
-    if not totals:
-        return population(families, totals=False)
-    return f"{population(families.select('job_family', jobs='jobs_after', tasks='tasks_after'))} after"
+def population(words: Grouping, groups: pl.DataFrame, counts: pl.DataFrame | None = None, when: str = "") -> str:
+    """Format the number of groups, plus the number of jobs and tasks if there are `counts` to total."""
+    labels = groups.select(pl.col("group").unique())
+    if len(words.by) > 1:
+        texts = [words.counted(labels.height)]
+    else:
+        named = labels.filter(words.is_named()).height
+        texts = [f"{words.counted(named)}{f', plus {words.missing}' * (named < labels.height)}"]
+    if words.by in ((), ("job_id",)):
+        texts = [] if counts is not None else ["all jobs"]
+    if counts is not None:
+        texts.append(f"{jobs_and_tasks(total(counts, 'jobs'), total(counts, 'tasks'))}{when}")
+    return ", ".join(texts)
 
 
 def jobs_and_tasks(jobs: int, tasks: int) -> str:
@@ -156,9 +207,9 @@ def grade_note(have: str, grade: str | None = "", *, of: str = "tasks") -> str:
     return scale if grade == "" else f"Data grade: {grade or 'none'}. {scale}"
 
 
-def without_tasks(families: pl.DataFrame) -> str:
+def without_tasks(groups: pl.DataFrame) -> str:
     """Report how many jobs have no tasks."""
-    jobs = total(families, "jobs_without_tasks")
+    jobs = total(groups, "jobs_without_tasks")
     return f"{plural(jobs, 'job')} {'has' if jobs == 1 else 'have'} no tasks." if jobs else "Every job has tasks."
 
 
@@ -204,14 +255,12 @@ _TOOLTIPS = {
     "col": ("Q", "Column", None),
     "data_grade": ("N", "Grade", None),
     "exposure": ("Q", "Index", ".2f"),
-    "families": ("Q", "Job families", ","),
     "hours": ("Q", "Weekly hours", ",.1f"),
     "hours_p10": ("Q", "Weekly hours, 10th percentile", ".1f"),
     "hours_p50": ("Q", "Weekly hours, median", ".1f"),
     "hours_p90": ("Q", "Weekly hours, 90th percentile", ".1f"),
     "interval_high": ("Q", "95% interval, upper end", ".2f"),
     "interval_low": ("Q", "95% interval, lower end", ".2f"),
-    "job_family": ("N", "Job family", None),
     "jobs": ("Q", "Jobs", None),
     "jobs_weighed": ("Q", "Jobs included", None),
     "jobs_with_hours": ("Q", "Jobs with hours", None),
@@ -230,9 +279,10 @@ _TOOLTIPS = {
 }
 
 
-def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.Tooltip]:
-    """Return tooltips for predefined fields, followed by `others` as (type, title, format) tuples."""
-    rows = {**{field: _TOOLTIPS[field] for field in fields}, **others}
+def tooltips(*fields: str, words: Grouping | None = None, **others: tuple[str, str, str | None]) -> list[alt.Tooltip]:
+    """Return tooltips for the group and predefined fields, followed by `others` as (type, title, format) tuples."""
+    group: dict[str, tuple[str, str, str | None]] = {"group": ("N", words.title, None)} if words else {}
+    rows = {**group, **{field: _TOOLTIPS[field] for field in fields}, **others}
     return [
         alt.Tooltip(f"{field}:{kind}", title=title, format=shown or alt.Undefined)
         for field, (kind, title, shown) in rows.items()
@@ -242,7 +292,12 @@ def tooltips(*fields: str, **others: tuple[str, str, str | None]) -> list[alt.To
 # the exposure index ---------------------------------------------------------------------------------------------------
 
 #: Denominator of the level shares, by `weight`.
-UNIT = {"tasks": "tasks", "hours": "documented weekly hours", "headcount": "weekly hours across all incumbents"}
+UNIT = {
+    "tasks": "tasks",
+    "hours": "documented weekly hours",
+    "headcount": "weekly hours across all incumbents",
+    "fte": "weekly hours across all full-time equivalents",
+}
 WEIGHTED = "hours and a weighted level"
 INDEX_GRADE = grade_note(WEIGHTED)
 #: Labels for groups without an index, by reason.
@@ -276,33 +331,34 @@ def rank_range(row: Mapping[str, int | None]) -> str:
     return f"{row['rank_low']}" if row["rank_low"] == row["rank_high"] else f"{row['rank_low']} to {row['rank_high']}"
 
 
-def has_enough_data() -> pl.Expr:
-    """Select the families that headlines can quote: grade A or B, with an index."""
+def has_enough_data(words: Grouping) -> pl.Expr:
+    """Select the groups that headlines can quote: grade A or B, with an index."""
     quotable = pl.col("data_grade").is_in(["A", "B"]) & pl.col("exposure").is_not_null() & ~is_suppressed()
-    return quotable & (pl.col("job_family") != NO_FAMILY)
+    return quotable & words.is_named()
 
 
-def headline_scope(families: pl.DataFrame) -> str:
-    """Return a qualifier for headlines that don't cover every family."""
-    quotable, shown = families.filter(has_enough_data()).height, families.filter(~is_suppressed()).height
+def headline_scope(groups: pl.DataFrame, words: Grouping) -> str:
+    """Return a qualifier for headlines that don't cover every group."""
+    quotable, shown = groups.filter(has_enough_data(words)).height, groups.filter(~is_suppressed()).height
     if quotable < shown:
-        return " among families with enough data"
-    return " of the families shown" if shown < families.height else ""
+        return f" among {words.many} with enough data"
+    return f" of the {words.many} shown" if shown < groups.height else ""
 
 
-def no_headline_reason(families: pl.DataFrame) -> str | None:
-    """Explain why no family can be quoted, or return None if at least one can."""
-    shown = families.filter(~is_suppressed())
+def no_headline_reason(groups: pl.DataFrame, words: Grouping) -> str | None:
+    """Explain why no group can be quoted, or return None if at least one can."""
+    shown = groups.filter(~is_suppressed())
     if not shown.height:
-        return ALL_SUPPRESSED
-    of_shown = " of the families shown" if shown.height < families.height else ""
+        return words.all_suppressed
+    of_shown = f" of the {words.many} shown" if shown.height < groups.height else ""
     if not total(shown.fill_null(0), "tasks"):
-        return "No tasks in the families shown" if of_shown else "No tasks in these task profiles"
+        return f"No tasks in the {words.many} shown" if of_shown else "No tasks in these task profiles"
     if not shown.get_column("exposure").count():
-        whose = f" of {shown.item(0, 'job_family')}" if shown.height == families.height == 1 else of_shown
+        whose = f" of {shown.item(0, 'group')}" if shown.height == groups.height == 1 else of_shown
         return f"Exposure{whose} cannot be computed: {_why_no_index(shown)}"
-    if not shown.select(has_enough_data().any()).item():
-        return "There is not enough data to say which job family is most exposed"
+    if not shown.select(has_enough_data(words).any()).item():
+        which = f"which {words.noun} is most exposed" if words.by else "how exposed the jobs are"
+        return f"There is not enough data to say {which}"
     return None
 
 
@@ -311,21 +367,21 @@ def _why_no_index(shown: pl.DataFrame) -> str:
     return NULL_REASONS[reasons[0]] if len(reasons) == 1 else "no task has hours above 0 and a weighted level"
 
 
-def without_index(families: pl.DataFrame) -> list[str]:
-    """List the families without an index, with a sentence for each reason."""
-    rows = families.filter(pl.col("exposure").is_null() & ~is_suppressed())
+def without_index(groups: pl.DataFrame) -> list[str]:
+    """List the groups without an index, with a sentence for each reason."""
+    rows = groups.filter(pl.col("exposure").is_null() & ~is_suppressed())
     return [
-        f"No index for {listed(group.get_column('job_family').to_list())} ({NULL_REASONS[str(reason)]})."
+        f"No index for {listed(group.get_column('group').to_list())} ({NULL_REASONS[str(reason)]})."
         for (reason,), group in rows.group_by("reason", maintain_order=True)
     ]
 
 
-def index_coverage(families: pl.DataFrame) -> str:
+def index_coverage(groups: pl.DataFrame) -> str:
     """Report the share of tasks used for the index."""
-    tasks = total(families.fill_null(0), "tasks")
+    tasks = total(groups.fill_null(0), "tasks")
     if not tasks:
         return NO_TASKS_NOTE
-    known = {WEIGHTED: total(families.fill_null(0), "tasks_weighed") / tasks}
+    known = {WEIGHTED: total(groups.fill_null(0), "tasks_weighed") / tasks}
     return f"{coverage_note(known, of=plural(tasks, 'task'))} {MISSING_HOURS}"
 
 

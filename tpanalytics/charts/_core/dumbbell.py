@@ -1,4 +1,4 @@
-"""Dumbbell chart of the change per job family."""
+"""Dumbbell chart of the change per group."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import capitalized
 from tpanalytics.formatting import NONE, coverage_percent, hours, listed
 from tpanalytics.measures._core.metadata import NULL_REASONS, grade
 from tpanalytics.measures.privacy.policy import SUPPRESSED_MARK
-from tpanalytics.schema import NO_FAMILY
 
 if TYPE_CHECKING:
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
 
 _WIDTH, _ROW = 400, 30
 _MEASURED_NOTE = (
     "Dashed arrows partly reflect new data. The bridge chart shows newly measured hours as a separate term."
 )
+
+
+_GRADED = "hours and a level in both snapshots"
 
 
 class _Figure(NamedTuple):
@@ -46,17 +50,17 @@ class _Figure(NamedTuple):
         return captions.signed(change) if self.level is None else captions.signed_hours(change, digits)
 
 
-def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
+def dumbbell(layout: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
     """Draw the change in hours at `level`, or in exposure if None. `company` is the company-wide row."""
     figure = _Figure(level)
     was, now = ("exposure_before", "exposure_after") if level is None else ("before", "after")
-    rows = _families(groups.rows.rename({was: "was", now: "now"}), figure)
+    rows = _rows(layout.rows.rename({was: "was", now: "now"}), figure)
     coverage = captions.coverage_of_both(meaning, weighted=level is None)
     overall = _overall_note(company[was], company[now], figure)
     return frame.chart(
-        groups,
+        layout,
         rows,
-        _arrows(rows, figure),
+        _arrows(rows, figure, layout.words),
         [
             SideColumn("rise", "change" if level is None else ["change", "per week"], 66, muted=False),
             SideColumn("rate", ["relative", "change"], 122, muted=False),
@@ -64,30 +68,30 @@ def dumbbell(groups: frame.Groups, company: dict[str, Any], meaning: Meaning, le
             SideColumn("shows", ["change", "in"], 312),
             SideColumn("grade", "grade", 356),
         ],
-        title=_finding(rows, figure),
+        title=_finding(rows, figure, layout.words),
         basis=figure.basis,
-        description=_description(rows, figure, groups, [*overall, *coverage[1:]]),
-        notes=[*coverage, *overall, _MEASURED_NOTE, captions.grade_note("hours and a level in both snapshots")],
+        description=_description(rows, figure, layout, [*overall, *coverage[1:]]),
+        notes=[*coverage, *overall, _MEASURED_NOTE, captions.grade_note(_GRADED), *layout.words.overlap_notes("hours")],
         size=(_WIDTH, _ROW),
         below=44,
     )
 
 
-def _families(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
+def _rows(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
     """Return the rows to draw, with the largest increase first."""
     why = pl.col("reason").replace_strict({**NULL_REASONS, **captions.NO_INDEX}, default=None, return_dtype=pl.String)
-    families = shown.with_columns(
+    groups = shown.with_columns(
         change=pl.col("now") - pl.col("was"),
         measured=captions.coverage_changed(),
         data_grade=grade(pl.min_horizontal("coverage_before", "coverage_after")),
         suppressed=captions.is_suppressed(),
     ).sort(
-        *("suppressed", pl.col("change").is_null(), pl.col("change").round(9), "job_family"),
+        *("suppressed", pl.col("change").is_null(), pl.col("change").round(9), "group"),
         descending=[False, False, True, False],
     )
-    digits = frame.decimals(families.get_column("change").to_list())
+    digits = frame.decimals(groups.get_column("change").to_list())
     texts = []
-    for row in families.rows(named=True):
+    for row in groups.rows(named=True):
         coverage = [row["coverage_before"], row["coverage_after"]]
         unknown = None in coverage or row["change"] is None
         texts.append(
@@ -102,7 +106,7 @@ def _families(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
     one_side = pl.concat_str("values", why.fill_null("unknown in one snapshot"), separator=": ")
     neither = pl.col("was").is_null() & pl.col("now").is_null()
     schema = dict.fromkeys(("rise", "rate", "known", "shows", "values"), pl.String)
-    return families.hstack(pl.DataFrame(texts, schema=schema)).with_columns(
+    return groups.hstack(pl.DataFrame(texts, schema=schema)).with_columns(
         captions.mask_suppressed("rise", "rate", "known", "shows"),
         grade=pl.when("suppressed").then(pl.lit(SUPPRESSED_MARK)).otherwise(pl.col("data_grade").fill_null(NONE)),
         missing=captions.missing_figure_reason(
@@ -111,10 +115,10 @@ def _families(shown: pl.DataFrame, figure: _Figure) -> pl.DataFrame:
     )
 
 
-def _arrows(families: pl.DataFrame, figure: _Figure) -> list[alt.Chart]:
-    y = frame.group_axis(families.get_column("job_family").to_list())
-    rows = families.filter(pl.col("change").is_not_null()).select(
-        *("job_family", "was", "now", "rise", "rate", "known", "measured"),
+def _arrows(groups: pl.DataFrame, figure: _Figure, words: Grouping) -> list[alt.Chart]:
+    y = frame.group_axis(groups.get_column("group").to_list())
+    rows = groups.filter(pl.col("change").is_not_null()).select(
+        *("group", "was", "now", "rise", "rate", "known", "measured"),
         head=pl.when(pl.col("change") > 0)
         .then(pl.lit("triangle-right"))
         .when(pl.col("change") < 0)
@@ -134,7 +138,7 @@ def _arrows(families: pl.DataFrame, figure: _Figure) -> list[alt.Chart]:
     dashed = alt.StrokeDashValue([1, 0], condition=theme.when("datum.measured", [3, 3]))
     number = ".2f" if figure.level is None else ",.1f"
     tooltip = captions.tooltips(
-        "job_family",
+        words=words,
         was=("Q", "Before", number),
         now=("Q", "After", number),
         rise=("N", "Change", None),
@@ -153,41 +157,39 @@ def _arrows(families: pl.DataFrame, figure: _Figure) -> list[alt.Chart]:
     return [line, start, end, *([theme.note(key, x=0, y=-12, fontSize=10.5)] * bool(rows.height))]
 
 
-def _finding(families: pl.DataFrame, figure: _Figure) -> str:
-    """Return a headline with the largest change, ignoring grade C and families with unstable coverage."""
-    shown = families.filter(~pl.col("suppressed"))
+def _finding(groups: pl.DataFrame, figure: _Figure, words: Grouping) -> str:
+    """Return a headline with the largest change, ignoring grade C and groups with unstable coverage."""
+    shown = groups.filter(~pl.col("suppressed"))
     if not shown.height:
-        return captions.ALL_SUPPRESSED
+        return words.all_suppressed
     if not shown.select((pl.col("tasks_before") + pl.col("tasks_after")).sum()).item():
         return captions.NO_TASK_IN_EITHER
-    both = shown.filter(pl.col("change").is_not_null(), pl.col("job_family") != NO_FAMILY)
+    both = shown.filter(pl.col("change").is_not_null(), words.is_named())
     if not both.height:
-        return _capitalized(f"{figure.name} cannot be compared: no job family has a figure in both snapshots")
+        return capitalized(f"{figure.name} cannot be compared: no {words.noun} has a figure in both snapshots")
     safe = both.filter(pl.col("data_grade").is_in(["A", "B"]))
     if not safe.height:
-        return f"There is not enough data to say how the {figure.name} of job families changed"
+        return f"There is not enough data to say how the {figure.name} of {words.nouns} changed"
     steady = safe.filter(~pl.col("measured"))
     if not steady.height:
-        return f"Changes in {figure.name} partly reflect new data: every family's coverage changed by over 5 points"
+        return (
+            f"Changes in {figure.name} partly reflect new data: every {words.one}'s coverage changed by over 5 points"
+        )
     row = max(steady.rows(named=True), key=lambda row: abs(round(row["change"], 9)))
-    among = "Among families with stable coverage, " if steady.height < both.height else ""
-    of_shown = " of those shown" if shown.height < families.height else ""
+    among = f"Among {words.many} with stable coverage, " if steady.height < both.height else ""
+    of_shown = " of those shown" if shown.height < groups.height else ""
     if round(row["change"], 2 if figure.level is None else 1) == 0:
-        return _capitalized(f"{among}{figure.name} did not change in any family{of_shown}")
+        return capitalized(f"{among}{figure.name} did not change in any {words.one}{of_shown}")
     verb = "rose" if row["change"] > 0 else "fell"
     if both.height > 1 and steady.height > 1:
         verb = f"{verb} most"
-    tied = steady.filter(pl.col("change").round(9) == round(row["change"], 9)).get_column("job_family").to_list()
+    tied = steady.filter(pl.col("change").round(9) == round(row["change"], 9)).get_column("group").to_list()
     if len(tied) > 1:
-        names = listed(tied) if len(tied) <= 3 else f"{len(tied)} families"
-        return _capitalized(f"{among}{figure.name} {verb} in {names}{of_shown}: {row['rise']} each")
+        names = listed(tied) if len(tied) <= 3 else f"{len(tied)} {words.many}"
+        return capitalized(f"{among}{figure.name} {verb} in {names}{of_shown}: {row['rise']} each")
     by = row["rise"] if figure.level is None else captions.relative(row["change"], row["was"])
     change = f"from {figure.write(row['was'])} to {figure.write(row['now'])}" + (f" ({by})" if by != NONE else "")
-    return _capitalized(f"{among}{figure.name} {verb} in {row['job_family']}{of_shown * (steady.height > 1)}: {change}")
-
-
-def _capitalized(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
+    return capitalized(f"{among}{figure.name} {verb} in {row['group']}{of_shown * (steady.height > 1)}: {change}")
 
 
 def _overall_note(was: float | None, now: float | None, figure: _Figure) -> list[str]:
@@ -198,24 +200,23 @@ def _overall_note(was: float | None, now: float | None, figure: _Figure) -> list
 
 
 def _description(
-    families: pl.DataFrame, figure: _Figure, groups: frame.Groups, notes: list[str]
+    groups: pl.DataFrame, figure: _Figure, layout: frame.Groups, notes: list[str]
 ) -> tuple[str, str, list[str]]:
     built = (
-        f"Arrows show the change in {figure.name} for {groups.population}. "
-        "Families are sorted by change, largest increase first."
+        f"Arrows show the change in {figure.name} for {layout.population}. "
+        f"{capitalized(layout.words.many)} are sorted by change, largest increase first."
     )
-    both = families.filter(pl.col("change").is_not_null())
+    both = groups.filter(pl.col("change").is_not_null())
     changes = [
-        f"{row['job_family']} from {figure.write(row['was'])} to {figure.write(row['now'])} "
-        f"({row['rise']}, {row['rate']})"
+        f"{row['group']} from {figure.write(row['was'])} to {figure.write(row['now'])} ({row['rise']}, {row['rate']})"
         for row in both.rows(named=True)
     ]
-    extremes = ([f"Changes: {listed(changes)}."] if changes else []) + notes * groups.totals
+    extremes = ([f"Changes: {listed(changes)}."] if changes else []) + notes * layout.totals
     shape = []
-    measured = both.filter("measured").select("job_family", "known").rows()
+    measured = both.filter("measured").select("group", "known").rows()
     if measured:
-        names = listed(f"{family} ({coverage})" for family, coverage in measured)
+        names = listed(f"{group} ({coverage})" for group, coverage in measured)
         shape.append(
             f"Changes that partly reflect new data (coverage changed by more than 5 percentage points): {names}."
         )
-    return built, " ".join(extremes), [*shape, *captions.missing_figure_note(families, "change")]
+    return built, " ".join(extremes), [*shape, *captions.missing_figure_note(groups, "change")]

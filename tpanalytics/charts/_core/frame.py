@@ -17,6 +17,7 @@ from tpanalytics.formatting import NONE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
@@ -34,7 +35,16 @@ class Groups:
     population: str
     suppression: list[str]
     sources: list[str]
-    families: Sequence[str] | None = None
+    words: Grouping
+    #: Label of each group in the chart.
+    labels: dict[str, str]
+    selected: Sequence[str] | None = None
+
+    def labelled(self, table: pl.DataFrame, *columns: str) -> pl.DataFrame:
+        """Replace groups with their labels in the chart, dropping rows of groups that are not in it."""
+        columns = columns or ("group",)
+        rows = table.filter(pl.col(name).is_in(list(self.labels)) for name in columns)
+        return rows.with_columns(pl.col(name).replace_strict(self.labels, return_dtype=pl.String) for name in columns)
 
     def footnotes(self, notes: Iterable[str]) -> list[str]:
         """Return the wrapped footnotes, omitting `notes` if every group is suppressed."""
@@ -46,19 +56,29 @@ def groups(
     shown: pl.DataFrame,
     profiles: TaskProfiles,
     privacy: Privacy | None,
-    families: Sequence[str] | None = None,
+    words: Grouping,
+    selected: Sequence[str] | None = None,
 ) -> Groups:
     """Return the groups to draw. Totals are taken from `counts`."""
-    population = captions.population(counts, totals=any_shown(shown))
-    return _groups(shown, population, captions.source_line(profiles.manifest), privacy, families)
+    totals, counted = any_shown(shown), shown
+    if selected is not None and totals:
+        counted = shown.filter(~captions.is_suppressed())
+    are_summed = totals and not (words.columns.tasks and selected is not None)
+    population = captions.population(words, counted, counts if are_summed else None)
+    return _groups(shown, population, captions.source_line(profiles.manifest), privacy, words, selected)
 
 
 def groups_of_change(
-    counts: pl.DataFrame, shown: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, privacy: Privacy | None
+    counts: pl.DataFrame,
+    shown: pl.DataFrame,
+    before: TaskProfiles,
+    after: TaskProfiles,
+    privacy: Privacy | None,
+    words: Grouping,
 ) -> Groups:
-    """Return the groups to draw when comparing two snapshots."""
-    population = captions.population_after(counts, totals=any_shown(shown))
-    return _groups(shown, population, captions.source_lines(before, after), privacy)
+    """Return the groups to draw when comparing two snapshots. Totals are taken from `counts`, of the later one."""
+    population = captions.population(words, shown, counts if any_shown(shown) else None, " after")
+    return _groups(shown, population, captions.source_lines(before, after), privacy, words)
 
 
 def _groups(
@@ -66,10 +86,24 @@ def _groups(
     population: str,
     sources: list[str],
     privacy: Privacy | None,
-    families: Sequence[str] | None = None,
+    words: Grouping,
+    selected: Sequence[str] | None = None,
 ) -> Groups:
-    rows, suppression = theme.sanitize_labels(shown), captions.suppression_footnote(shown, privacy)
-    return Groups(rows, any_shown(shown), population, suppression, sources, families)
+    rows, suppression = (
+        theme.sanitize_labels(_with_job_names(shown)),
+        captions.suppression_footnote(shown, privacy, words),
+    )
+    labels = dict(zip(shown["group"], rows["group"], strict=True))
+    return Groups(rows, any_shown(shown), population, suppression, sources, words, labels, selected)
+
+
+def _with_job_names(shown: pl.DataFrame) -> pl.DataFrame:
+    """Label jobs with their names, adding the id if several jobs have the same name."""
+    if "job_name" not in shown.columns:
+        return shown
+    is_shared = pl.col("group").n_unique().over("job_name") > 1
+    label = pl.when(is_shared).then(pl.format("{} ({})", "job_name", "group")).otherwise("job_name")
+    return shown.with_columns(group=label)
 
 
 def any_shown(rows: pl.DataFrame) -> bool:
@@ -101,7 +135,7 @@ def chart(
     over: Sequence[alt.Chart] = (),
 ) -> theme.Chart:
     """Assemble a chart with one row per group. Rows without marks show the text in ``missing``."""
-    order = rows.get_column("job_family").to_list()
+    order = rows.get_column("group").to_list()
     built, extremes, shape = description
     footnotes = list(notes) if groups.totals else []
     return theme.assemble(
@@ -111,7 +145,7 @@ def chart(
             *over,
             theme.footer(groups.footnotes(footnotes), below=below),
         ],
-        title=captions.title_with_selection(title, groups.families),
+        title=captions.title_with_selection(title, groups.selected, groups.words),
         subtitle=f"{basis} · {groups.population}",
         description=captions.alt_text(
             built, extremes, " ".join([*shape, *captions.suppressed_names(rows), *footnotes[:1]])
@@ -131,8 +165,9 @@ def no_jobs_in_either() -> theme.Chart:
     return theme.empty_chart("No jobs in either snapshot", "There is nothing to compare.")
 
 
-def all_suppressed_chart(groups: Groups, title: str = captions.ALL_SUPPRESSED) -> theme.Chart:
+def all_suppressed_chart(groups: Groups, title: str = "") -> theme.Chart:
     """Return a placeholder for when every group is suppressed."""
+    title = title or groups.words.all_suppressed
     lines = [*groups.suppression, *groups.sources]
     return theme.assemble(
         [note(lines, x=0, y=8)],
@@ -146,7 +181,7 @@ def all_suppressed_chart(groups: Groups, title: str = captions.ALL_SUPPRESSED) -
 
 def group_axis(order: Sequence[str]) -> alt.Y:
     """Return a row axis for the groups in the given order, wrapping long names."""
-    return row_axis("job_family", {family: family for family in order})
+    return row_axis("group", {group: group for group in order})
 
 
 def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
@@ -161,7 +196,7 @@ def row_axis(field: str, names: Mapping[str, str], width: int = _WRAP) -> alt.Y:
     # We use a plain dict here. The axis is copied for every layer, and copying an `alt.Axis` is slow.
     axis = {
         "title": None,
-        # Look up labels by position, since a family could be named "constructor".
+        # Look up labels by position, since a group could be named "constructor".
         "labelExpr": f"{json.dumps(list(lines.values()))}[indexof({json.dumps(list(lines))}, datum.label)]",
         "labelLimit": 400,
         "labelLineHeight": _LINE,
@@ -188,16 +223,16 @@ def numbered_axis(field: str, names: Sequence[Sequence[str]], **look: Any) -> al
 
 def row_height(order: Sequence[str], usual: int, width: int = _WRAP) -> int:
     """Return the row height in pixels needed to fit the longest label."""
-    return max([usual, *(_LINE * len(name_lines(family, width)) + 4 for family in order)])
+    return max([usual, *(_LINE * len(name_lines(group, width)) + 4 for group in order)])
 
 
-def name_lines(family: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
+def name_lines(name: str, width: int = _WRAP, *, most: int = 4) -> list[str]:
     """Wrap a name to `width` characters, truncating it after `most` lines."""
-    return textwrap.wrap(family, width, max_lines=most, placeholder=" …") or ["(unnamed)"]
+    return textwrap.wrap(name, width, max_lines=most, placeholder=" …") or ["(unnamed)"]
 
 
 def side_columns(
-    rows: pl.DataFrame, y: alt.Y, columns: Sequence[SideColumn], width: int, *, key: str = "job_family"
+    rows: pl.DataFrame, y: alt.Y, columns: Sequence[SideColumn], width: int, *, key: str = "group"
 ) -> list[alt.Chart]:
     """Draw the text columns right of the plot, and the ``missing`` text in rows without marks."""
     table = rows.select(key, *(column.field for column in columns))

@@ -1,4 +1,4 @@
-"""Line labels, and helpers to find leading and tied families."""
+"""Line labels, and helpers to find leading and tied groups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.charts._core import captions, theme
+from tpanalytics.charts._core import captions
 from tpanalytics.charts._core.frame import name_lines
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Label line height in pixels, and maximum label width in characters.
 LINE, WRAP = 12, 34
-#: Label every family if there are at most `ALL`. Otherwise, label about `SOME` of them to keep labels legible.
+#: Label every group if there are at most `ALL`. Otherwise, label about `SOME` of them to keep labels legible.
 ALL, SOME = 18, 10
 
 
@@ -32,22 +32,22 @@ class Extent(NamedTuple):
 
 
 class Leader(NamedTuple):
-    """Most exposed family from an H2 weight of `since` upwards. The index there is `level`."""
+    """Most exposed group from an H2 weight of `since` upwards. The index there is `level`."""
 
-    family: str
+    group: str
     since: float
     level: float
 
 
 def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
-    """Return the most exposed families, in order, as the H2 weight increases from 0 to 1."""
+    """Return the most exposed groups, in order, as the H2 weight increases from 0 to 1."""
     if not lines.height:
         return []
-    ends = {family: (low, high) for family, low, high in _ends(lines)}
+    ends = {group: (low, high) for group, low, high in _ends(lines)}
     crossings = [
-        (b, *pair) for *pair, b in pairs.select("family_a", "family_b", "break_even").rows() if ends.keys() >= {*pair}
+        (b, *pair) for *pair, b in pairs.select("group_a", "group_b", "break_even").rows() if ends.keys() >= {*pair}
     ]
-    start = min(ends, key=lambda family: (-round(ends[family][0], 9), -round(ends[family][1], 9), family))
+    start = min(ends, key=lambda group: (-round(ends[group][0], 9), -round(ends[group][1], 9), group))
     result = [Leader(start, 0.0, ends[start][0])]
     while True:
         current, since, _ = result[-1]
@@ -61,13 +61,13 @@ def leaders(lines: pl.DataFrame, pairs: pl.DataFrame) -> list[Leader]:
         ]
         if not overtaking:
             return result
-        *_, family, b = min(overtaking)
-        low, high = ends[family]
-        result.append(Leader(family, b, low + b * (high - low)))
+        *_, group, b = min(overtaking)
+        low, high = ends[group]
+        result.append(Leader(group, b, low + b * (high - low)))
 
 
 def _ends(lines: pl.DataFrame) -> list[tuple[str, float, float]]:
-    rows: list[tuple[str, float, float]] = lines.select("job_family", "weight_low", "weight_high").rows()
+    rows: list[tuple[str, float, float]] = lines.select("group", "weight_low", "weight_high").rows()
     return rows
 
 
@@ -87,21 +87,21 @@ def spread(wanted: Sequence[float], slots: Sequence[float], height: float) -> li
     return [offset + before for offset, before in zip(offsets, occupied, strict=True)]
 
 
-def _label_lines(family: str) -> list[str]:
-    return name_lines(family, WRAP, most=3)
+def _label_lines(group: str) -> list[str]:
+    return name_lines(group, WRAP, most=3)
 
 
-def slot(family: str) -> int:
+def slot(group: str) -> int:
     """Return the label height in pixels, including padding."""
-    return LINE * len(_label_lines(family)) + 4
+    return LINE * len(_label_lines(group)) + 4
 
 
 def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
     """Return the labels at one end of the plot, positioned in index units."""
-    ordered = rows.sort(end, "job_family")
-    names = [_label_lines(name) for name in ordered["job_family"]]
+    ordered = rows.sort(end, "group")
+    names = [_label_lines(name) for name in ordered["group"]]
     wanted = [(value - extent.low) / extent.pixel for value in ordered[end]]
-    slots = [slot(name) for name in ordered["job_family"]]
+    slots = [slot(name) for name in ordered["group"]]
     label = pl.Series(
         [extent.low + position * extent.pixel for position in spread(wanted, slots, extent.height)], dtype=pl.Float64
     )
@@ -116,11 +116,11 @@ def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
     )
 
 
-def ties(families: pl.DataFrame) -> list[list[str]]:
-    """Return the largest groups of families whose rank intervals all overlap."""
-    rows = families.filter(pl.col("rank_low").is_not_null()).select("job_family", "rank_low", "rank_high").rows()
+def ties(groups: pl.DataFrame) -> list[list[str]]:
+    """Return the largest sets of groups whose rank intervals all overlap."""
+    rows = groups.filter(pl.col("rank_low").is_not_null()).select("group", "rank_low", "rank_high").rows()
     overlapping = [
-        [family for family, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
+        [group for group, low, high in rows if low <= rank <= high] for rank in sorted({row[1] for row in rows})
     ]
     largest = [
         group for group in overlapping if len(group) > 1 and not any(set(group) < set(other) for other in overlapping)
@@ -129,7 +129,7 @@ def ties(families: pl.DataFrame) -> list[list[str]]:
 
 
 def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
-    """Arrange groups in columns so they don't overlap."""
+    """Arrange sets of groups in columns so they don't overlap."""
     result: list[list[list[str]]] = []
     for group in groups:
         first = order.index(group[0])
@@ -141,33 +141,29 @@ def columns(groups: list[list[str]], order: list[str]) -> list[list[list[str]]]:
     return result
 
 
-def sanitized_pairs(crossings: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs with both families drawn, and sanitize the names."""
-    names = dict(zip(shown["job_family"], theme.sanitize_labels(shown)["job_family"], strict=True))
-    sides = [pl.col(f"family_{side}") for side in "ab"]
-    return (
-        crossings.filter(side.is_in(list(names)) for side in sides)
-        .with_columns(side.replace_strict(names, default=None, return_dtype=pl.String) for side in sides)
-        .select("family_a", "family_b", "break_even")
-    )
+def drawn_pairs(crossings: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the pairs with both groups drawn."""
+    names = lines.get_column("group").to_list()
+    both = crossings.filter(pl.col(f"group_{side}").is_in(names) for side in "ab")
+    return both.select("group_a", "group_b", "break_even")
 
 
 def roles(lines: pl.DataFrame, pairs: pl.DataFrame, first: list[Leader]) -> pl.DataFrame:
     """Add a ``role`` column: 'leads', 'named', or 'other' for background lines."""
-    by_name = {family: (round(low, 9), round(high, 9)) for family, low, high in _ends(lines)}
-    highest = [by_name[leader.family] for leader in first]
-    # Families with the same line as a leader also lead.
-    leading = [family for family, ends in by_name.items() if ends in highest]
-    named = lines.get_column("job_family").to_list()
+    by_name = {group: (round(low, 9), round(high, 9)) for group, low, high in _ends(lines)}
+    highest = [by_name[leader.group] for leader in first]
+    # Groups with the same line as a leader also lead.
+    leading = [group for group, ends in by_name.items() if ends in highest]
+    named = lines.get_column("group").to_list()
     if len(named) > ALL:
-        lowest = [lines.sort(column, "job_family").item(0, "job_family") for column in ("weight_low", "weight_high")]
-        crossings = pl.concat([pairs["family_a"], pairs["family_b"]]).value_counts(name="times")
+        lowest = [lines.sort(column, "group").item(0, "group") for column in ("weight_low", "weight_high")]
+        crossings = pl.concat([pairs["group_a"], pairs["group_b"]]).value_counts(name="times")
         crossings = crossings.sort("times", crossings.columns[0], descending=[True, False])
         named = list(dict.fromkeys([*leading, *lowest, *crossings.to_series()]))[: max(SOME, len(leading))]
     role = (
-        pl.when(pl.col("job_family").is_in(leading))
+        pl.when(pl.col("group").is_in(leading))
         .then(pl.lit("leads"))
-        .when(pl.col("job_family").is_in(named))
+        .when(pl.col("group").is_in(named))
         .then(pl.lit("named"))
         .otherwise(pl.lit("other"))
     )

@@ -10,7 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.formatting import one_of, unknown_group_message
+from tpanalytics.formatting import one_of, plural_of, unknown_group_message
 from tpanalytics.schema import COUNTED_STATES, checked_states, to_polars
 
 __all__ = [
@@ -158,13 +158,15 @@ def check_states(sums: pl.DataFrame, states: list[str]) -> None:
         warn(f"Tasks in other validation states are ignored: {listed}. Pass states=[...] to count them.")
 
 
-def checked_groups(families: Any, present: Iterable[str], noun: str = "job family") -> list[str]:
+def checked_groups(
+    groups: Any, present: Iterable[str], noun: str = "job family", argument: str = "families"
+) -> list[str]:
     """Return the group names as a list. Raise an error if a group is not in the data."""
-    if isinstance(families, str) or not isinstance(families, Iterable):
-        raise ArgumentError(f"`families` must be a list of job families, or None for all, not {families!r}.")
-    names, available = list(families), list(present)
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        raise ArgumentError(f"`{argument}` must be a list of {plural_of(noun)}, or None for all, not {groups!r}.")
+    names, available = list(groups), list(present)
     unknown = [name for name in names if name not in available]
     if unknown:
         listed = "; ".join(unknown_group_message(str(name), available, noun) for name in unknown)
-        raise ArgumentError(f"`families`: {listed}.")
+        raise ArgumentError(f"`{argument}`: {listed}.")
     return names

@@ -25,6 +25,7 @@ __all__ = [
     "label_groups",
     "missing_label",
     "noun",
+    "short_noun",
 ]
 
 #: Default grouping.
@@ -141,6 +142,11 @@ def noun(by: Sequence[str]) -> str:
     """Return a singular noun for groups by these columns, such as "country and pay grade"."""
     words = [{"job_id": "job", "as_of": "snapshot"}.get(name, name.replace("_", " ")) for name in by]
     return " and ".join(words) or ALL_JOBS
+
+
+def short_noun(by: Sequence[str]) -> str:
+    """Return a noun for counting groups: that of a single column, or "group"."""
+    return noun(by) if len(by) == 1 else "group"
 
 
 def missing_label(column: str) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.groups import BY_FAMILY, group_columns
 from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
     if duplicates.height:
         same_keys = f" with the same {', '.join(map(repr, keys))}" if keys else ""
         raise SchemaError(
-            f"`result` has several rows for the family {duplicates.item(0, 'job_family')!r}{same_keys}. "
+            f"`result` has several rows for the family {duplicates.item(0, 'group')!r}{same_keys}. "
             "Pass the columns that distinguish them as keys=[...]."
         )
 
@@ -78,10 +78,14 @@ def counts_of(
 
 
 @cached
-def pair_counts(before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Count each family's jobs and people in both snapshots, using each job's later family."""
-    first, second = members(before, states), members(after, states)
-    moved = first.join(second.select("job_id", now="group"), on="job_id", how="left", maintain_order="left")
+def pair_counts(
+    before: TaskProfiles, after: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+) -> pl.DataFrame:
+    """Count each group's jobs and people in both snapshots, using each job's later group unless groups overlap."""
+    first, second = members(before, states, by), members(after, states, by)
+    keys = ["job_id", *(["group"] if group_columns(after, by).overlap else [])]
+    later = second.select(*keys, now="group")
+    moved = first.join(later, on=keys, how="left", maintain_order="left")
     sides = [
         _count_by_family(jobs).select("group", pl.exclude("group").name.prefix(f"{side}_"))
         for side, jobs in (

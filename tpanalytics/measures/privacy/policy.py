@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tpanalytics.errors import ArgumentError
+from tpanalytics.formatting import plural_of
 
 __all__ = ["OFF", "SUPPRESSED", "SUPPRESSED_MARK", "USUAL", "Privacy", "check_privacy", "suppression_note"]
 
@@ -72,13 +73,14 @@ def check_privacy(privacy: Privacy | None) -> Privacy | None:
     return privacy
 
 
-def suppression_note(suppressed: int, families: int, privacy: Privacy) -> str:
-    """Return a sentence with the number of suppressed job families and the reason."""
+def suppression_note(suppressed: int, groups: int, privacy: Privacy, noun: str = "job family") -> str:
+    """Return a sentence with the number of suppressed groups and the reason."""
     limits = [f"{privacy.min_jobs} jobs"] * bool(privacy.min_jobs)
     limits += [f"{privacy.min_headcount:g} people"] * bool(privacy.min_headcount)
     if not suppressed:
-        return f"No job family is suppressed (fewer than {' or '.join(limits)})."
+        return f"No {noun} is suppressed (fewer than {' or '.join(limits)})."
+    are = f"{noun} is" if groups == 1 else f"{plural_of(noun)} are"
     return (
-        f"{suppressed} of {families} job {'family is' if families == 1 else 'families are'} suppressed: fewer than "
-        f"{' or '.join(limits)}, or needed to protect another family."
+        f"{suppressed} of {groups} {are} suppressed: fewer than {' or '.join(limits)}, "
+        f"or needed to protect another {'family' if noun == 'job family' else noun}."
     )

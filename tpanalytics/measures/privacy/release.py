@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from tpanalytics.errors import ArgumentError
+from tpanalytics.formatting import plural_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import checked_groups
+from tpanalytics.measures._core.groups import short_noun
+from tpanalytics.measures._core.labels import by_of, with_labels
 from tpanalytics.measures.privacy.suppress import suppress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import polars as pl
+
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
-__all__ = ["filter_families", "release"]
+__all__ = ["filter_groups", "release"]
 
 
 def release(
@@ -26,14 +29,14 @@ def release(
     *,
     privacy: Privacy | None,
     before: TaskProfiles | None = None,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     **how: Any,
 ) -> pl.DataFrame:
     """Return a measure's result with small groups suppressed.
 
-    Suppression covers all families before any are selected, so a selection can't reveal more than the full result.
+    Suppression covers all groups before any are selected, so a selection can't reveal more than the full result.
     """
-    return filter_families(_released(before, profiles, measure=measure, privacy=privacy, how=how), families)
+    return filter_groups(_released(before, profiles, measure=measure, privacy=privacy, how=how), groups)
 
 
 @cached
@@ -49,10 +52,12 @@ def _released(
     return suppress(measure(*snapshots, **how), profiles, before, privacy=privacy)
 
 
-def filter_families(result: pl.DataFrame, families: Sequence[str] | None) -> pl.DataFrame:
-    """Select the rows for the given job families, or all rows if None."""
-    if families is None:
+def filter_groups(result: pl.DataFrame, groups: Sequence[str] | None) -> pl.DataFrame:
+    """Select the rows for the given groups, or all rows if None."""
+    if groups is None:
         return result
-    if not (names := checked_groups(families, result.get_column("group").unique(maintain_order=True))):
-        raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
-    return result.filter(pl.col("group").is_in(names))
+    labels = (result if "group" in result.columns else with_labels(result)).get_column("group")
+    noun = short_noun(by_of(result))
+    if not (names := checked_groups(groups, labels.unique(maintain_order=True), noun, "groups")):
+        raise ArgumentError(f"`groups` must be a list of {plural_of(noun)}, or None for all, not [].")
+    return result.filter(labels.is_in(names))

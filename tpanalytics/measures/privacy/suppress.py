@@ -10,9 +10,14 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
+<<<<<<< HEAD
 from tpanalytics.measures._core.groups import BY_FAMILY, missing_label, noun
+=======
+from tpanalytics.measures._core.groups import BY_FAMILY, short_noun
+>>>>>>> i16-charts
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import (
     below_threshold,
@@ -35,6 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
+<<<<<<< HEAD
+=======
+    from tpanalytics.typing import By
+>>>>>>> i16-charts
 
 __all__ = [
     "apply_change_policy",
@@ -340,31 +349,39 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
         shown = parts.filter(~pl.col("job_id").is_in(pl.concat(removed).to_list()))
         all_suppressed = parts.height > shown.height == 0
     else:
-        shown = apply_change_policy(parts.drop("scope"), before, after, states=states, privacy=privacy)
+        shown = apply_change_policy(
+            parts.drop("scope"), before, after, by=by_of(result), states=states, privacy=privacy
+        )
         shown, all_suppressed = shown.with_columns(scope=pl.lit("group")), are_all_suppressed(shown)
     rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
 
 
 def families_in_change(
-    before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
+    before: TaskProfiles, after: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str], privacy: Privacy | None
 ) -> pl.DataFrame:
-    """Return the families in either snapshot, with a ``reason`` if they are suppressed."""
-    families = pair_counts(before, after, states=states).select("group")
-    return apply_change_policy(families, before, after, states=states, privacy=privacy)
+    """Return the groups in either snapshot, with a ``reason`` if they are suppressed."""
+    groups = pair_counts(before, after, by=by, states=states).select("group")
+    return apply_change_policy(groups, before, after, by=by, states=states, privacy=privacy)
 
 
 def apply_change_policy(
-    families: pl.DataFrame, before: TaskProfiles, after: TaskProfiles, *, states: Sequence[str], privacy: Privacy | None
+    groups: pl.DataFrame,
+    before: TaskProfiles,
+    after: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str],
+    privacy: Privacy | None,
 ) -> pl.DataFrame:
-    """Suppress families that are too small in either snapshot, using each job's original and later family."""
+    """Suppress groups that are too small in either snapshot, using each job's original and later group."""
     limits = check_privacy(privacy) or OFF
     small_in_one = [
-        family
+        group
         for profiles in (before, after)
-        for family in suppressed_families(_small_families(group_counts(profiles, states=states), limits))
+        for group in suppressed_families(_small_families(group_counts(profiles, by=by, states=states), limits))
     ]
-    return _suppress_groups(families, pair_counts(before, after, states=states), limits, also=small_in_one)
+    return _suppress_groups(groups, pair_counts(before, after, by=by, states=states), limits, also=small_in_one)
 
 
 def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = False) -> pl.DataFrame:
@@ -491,7 +508,7 @@ def _suppress_groups(
     shown = _hide_suppressed(result, keys, cells)
     if meaning is not None:
         n = cells.filter("suppressed").get_column("group").n_unique()
-        note = suppression_note(n, cells.get_column("group").n_unique(), privacy)
+        note = suppression_note(n, cells.get_column("group").n_unique(), privacy, short_noun(by_of(original)))
         meaning = replace(meaning, policy=(*meaning.policy, note))
         if counts is None and "headcount" not in result.columns:
             note = "Families were suppressed by number of jobs only. Pass profiles to suppress by headcount as well."
@@ -598,7 +615,7 @@ def _may_be_by_headcount(result: pl.DataFrame) -> bool:
 def _by_headcount(result: pl.DataFrame) -> bool:
     meaning = get_metadata(result)
     by_name = any("headcount" in name and name != "headcount" for name in result.columns)
-    return by_name or (meaning is not None and meaning.basis == "headcount")
+    return by_name or (meaning is not None and meaning.basis in STAFF)
 
 
 def states_of(result: pl.DataFrame) -> Sequence[str]:

@@ -1,0 +1,122 @@
+"""Nouns and notes for the groups in a chart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from tpanalytics.formatting import plural, plural_of
+from tpanalytics.measures._core.groups import (
+    BY_FAMILY,
+    SEPARATOR,
+    GroupColumns,
+    group_columns,
+    missing_label,
+    noun,
+    short_noun,
+)
+from tpanalytics.measures._core.staff import STAFF
+
+if TYPE_CHECKING:
+    from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
+
+__all__ = ["FAMILIES", "Grouping", "capitalized", "grouping"]
+
+
+class Grouping(NamedTuple):
+    """The columns that define the groups of a chart, and words for them."""
+
+    columns: GroupColumns
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        return self.columns.by
+
+    @property
+    def overlap(self) -> bool:
+        """Whether a job can be in several groups."""
+        return self.columns.overlap
+
+    @property
+    def noun(self) -> str:
+        """Singular noun, such as "job family"."""
+        return short_noun(self.by)
+
+    @property
+    def nouns(self) -> str:
+        return plural_of(self.noun)
+
+    @property
+    def one(self) -> str:
+        """Like `noun`, but short: "family"."""
+        return "family" if self.by == (BY_FAMILY,) else self.noun
+
+    @property
+    def many(self) -> str:
+        return plural_of(self.one)
+
+    @property
+    def title(self) -> str:
+        """Title of the groups in a tooltip."""
+        return capitalized(noun(self.by))
+
+    @property
+    def all_suppressed(self) -> str:
+        """Chart title if every group is suppressed."""
+        return f"All {self.nouns if self.by else 'figures'} are suppressed (too few jobs or people)"
+
+    def counted(self, n: int) -> str:
+        """Format a number of groups, such as "16 job families"."""
+        return f"{plural(n, self.noun)} by {noun(self.by)}" if len(self.by) > 1 else plural(n, self.noun)
+
+    def sorted_by(self, order: str) -> str:
+        """Describe the order of the groups. The result is empty for a single group of all jobs."""
+        return f" {capitalized(self.many)} sorted by {order}." if self.by else ""
+
+    def headline(self, group: str, text: str) -> str:
+        """Return a headline about one group, which starts with its name unless it is all jobs."""
+        return f"{group}: {text}" if self.by else capitalized(text)
+
+    def article(self, word: str) -> str:
+        """Return a noun with its article."""
+        return f"{'an' if word[:1].lower() in {*'aeiou'} else 'a'} {word}"
+
+    @property
+    def missing(self) -> str:
+        """Describe the jobs or tasks without a group."""
+        if len(self.by) > 1:
+            return "groups with missing values"
+        return f"{'tasks' if self.columns.tasks else 'jobs'} without {self.article(self.one)}"
+
+    def is_named(self, column: str = "group") -> pl.Expr:
+        """Select the groups without a missing value in their columns."""
+        if len(self.by) == 1:
+            return pl.col(column) != missing_label(self.by[0])
+        padded = pl.format(f"{SEPARATOR}{{}}{SEPARATOR}", column)
+        missing = [f"{SEPARATOR}{missing_label(name)}{SEPARATOR}" for name in self.by]
+        return ~pl.any_horizontal(pl.lit(value=False), *(padded.str.contains(text, literal=True) for text in missing))
+
+    def overlap_notes(self, weight: str | None) -> list[str]:
+        """Explain which jobs count in several groups, unless the figures are for the people in each group."""
+        notes = []
+        if self.columns.people and weight not in STAFF:
+            notes.append(f"A job counts in every {self.one} that has people in it, so {self.many} overlap.")
+        if self.columns.tasks:
+            notes.append(f"Jobs are counted in every {self.one} where they have at least one such task.")
+        return notes
+
+
+def grouping(profiles: TaskProfiles, by: By) -> Grouping:
+    """Return the grouping of a chart. Raise an error if a column does not exist."""
+    return Grouping(group_columns(profiles, by))
+
+
+#: The default grouping.
+FAMILIES = Grouping(GroupColumns((BY_FAMILY,), (BY_FAMILY,), (), ()))
+
+
+def capitalized(text: str) -> str:
+    """Return the text with a capital first letter."""
+    return f"{text[:1].upper()}{text[1:]}"
