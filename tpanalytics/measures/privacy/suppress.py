@@ -261,13 +261,17 @@ def _suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privac
 
 @cached
 def suppressed_jobs(
-    profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
+    profiles: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = None,
 ) -> pl.Series:
-    """Return the ids of the jobs that `suppress` removes from a result by job."""
-    jobs = members(profiles, states)
+    """Return the ids of the jobs that `suppress` removes from a result by job, given groups that don't overlap."""
+    jobs = members(profiles, states, by)
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
-    families = suppressed_families(_small_families(group_counts(profiles, states=states), privacy))
+    families = suppressed_families(_small_families(group_counts(profiles, by=by, states=states), privacy))
     cells = per_member_counts(jobs)
     # Each row describes a single job, so only the number of people matters.
     is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
@@ -298,10 +302,12 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
         shown = parts.filter(~pl.col("job_id").is_in(pl.concat(removed).to_list()))
         all_suppressed = parts.height > shown.height == 0
     else:
-        shown = apply_change_policy(
-            parts.drop("scope"), before, after, by=by_of(result), states=states, privacy=privacy
-        )
-        shown, all_suppressed = shown.with_columns(scope=pl.lit("group")), are_all_suppressed(shown)
+        by = by_of(result)
+        shown = apply_change_policy(parts.drop("scope"), before, after, by=by, states=states, privacy=privacy)
+        shown = shown.with_columns(scope=pl.lit("group"))
+        # A result for all jobs together has no rows by group.
+        groups = families_in_change(before, after, by=by, states=states, privacy=privacy)
+        all_suppressed = are_all_suppressed(groups)
     rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
 
