@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-import tpanalytics as tpa
+if TYPE_CHECKING:
+    import tpanalytics as tpa
 
 __all__ = ["with_countries", "with_sites"]
 

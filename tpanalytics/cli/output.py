@@ -61,7 +61,7 @@ def _results(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Privacy
 
 
 def _known_weight(profiles: tpa.TaskProfiles, by: By, weight: Weight | None) -> Any:
-    """Return the weight. By default, people are counted if the groups are groups of people and their number is known."""
+    """Return the weight. By default, people are counted in groups of people if their number is known."""
     if weight is not None:
         return weight
     default = checked_weight(profiles, by, None, Weight)
