@@ -12,20 +12,18 @@ from tpanalytics.formatting import NONE, coverage_percent, percent, plural, tota
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.labels import with_labels
-from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, suppression_note
 from tpanalytics.measures.privacy.release import release
 from tpanalytics.measures.privacy.suppress import suppressed_families
 from tpanalytics.schema import COUNTED_STATES, level_order, provenance
-from tpanalytics.share.grouping import grouping_of
-from tpanalytics.typing import Weight
+from tpanalytics.share.grouping import default_weight, grouping_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures.privacy.policy import Privacy
-    from tpanalytics.typing import By
+    from tpanalytics.typing import By, Weight
 
 __all__ = ["as_json", "as_shell_text", "findings", "overview", "print_lines", "print_summary", "print_table"]
 
@@ -52,22 +50,13 @@ _SHELL_PHRASES = {
 
 
 def _results(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Privacy, by: By) -> dict[str, pl.DataFrame]:
-    profiles = with_cache(profiles)
+    profiles, grouping = with_cache(profiles), grouping_of(profiles, by)
+    weight = weight or default_weight(profiles, grouping)
     return {
         "hours": release(tpa.hours, profiles, privacy=privacy, by=by, weight="hours"),
-        "impact": release(tpa.impact, profiles, privacy=privacy, by=by, weight=_known_weight(profiles, by, weight)),
+        "impact": release(tpa.impact, profiles, privacy=privacy, by=by, weight=weight),
         "coverage": release(tpa.coverage, profiles, privacy=privacy, by=by),
     }
-
-
-def _known_weight(profiles: tpa.TaskProfiles, by: By, weight: Weight | None) -> Any:
-    """Return the weight. By default, people are counted in groups of people if their number is known."""
-    if weight is not None:
-        return weight
-    default = checked_weight(profiles, by, None, Weight)
-    people = profiles.people
-    known = people is not None and "headcount" in people.columns and people.get_column("headcount").count() > 0
-    return default if known else "hours"
 
 
 def overview(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Privacy, by: By = BY_FAMILY) -> pl.DataFrame:
@@ -104,7 +93,7 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Pr
             f"{SUPPRESSED_MARK} = suppressed. {suppression_note(len(suppressed), table.height, privacy, grouping.noun)}"
         )
     if len(suppressed) < table.height:  # otherwise totals would reveal suppressed figures
-        for line in _notes(profiles, levels, _known_weight(profiles, by, weight)):
+        for line in _notes(profiles, levels, weight or default_weight(profiles, grouping)):
             print(line)
         for line in grouping.overlap_notes(None):
             print(line)
@@ -233,7 +222,6 @@ def as_json(
     profiles: tpa.TaskProfiles, privacy: Privacy, by: By = BY_FAMILY, weight: Weight | None = None
 ) -> dict[str, Any]:
     """Return the summary as JSON-serializable values."""
-    grouping_of(profiles, by)
     results = _results(profiles, weight, privacy, by)
     hours = with_labels(results["hours"])
     suppressed = suppressed_families(hours)

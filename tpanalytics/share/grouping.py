@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tpanalytics.charts._core import grouping as charts
 from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.cache import check_profiles
 from tpanalytics.measures._core.groups import ALL_JOBS, BY_FAMILY, SEPARATOR, group_columns, missing_label, noun
+from tpanalytics.measures._core.staff import STAFF
+from tpanalytics.schema import to_polars
 
 if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
-__all__ = ["Grouping", "grouping_of"]
+__all__ = ["Grouping", "default_weight", "grouping_of"]
 
 
 class Grouping(charts.Grouping):
@@ -53,6 +55,16 @@ class Grouping(charts.Grouping):
         if len(texts) < 2:
             return texts[0] if texts else f"pl.lit({ALL_JOBS!r})"
         return f"pl.concat_str({', '.join(texts)}, separator={SEPARATOR!r})"
+
+
+def default_weight(profiles: TaskProfiles, grouping: Grouping) -> Any:
+    """Return what to add up: the people if the groups are groups of people and their number is known, else hours."""
+    if grouping.columns.people:
+        people = to_polars(profiles.people)
+        for weight in STAFF:
+            if weight in people.columns and people.get_column(weight).count():
+                return weight
+    return "hours"
 
 
 def grouping_of(profiles: TaskProfiles, by: By) -> Grouping:

@@ -32,7 +32,8 @@ def without_labels(labelled: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame
     if "group" not in labelled.columns:
         return labelled
     by = by_of(result)
-    columns = pl.DataFrame(result).select(by).with_columns(pl.DataFrame(with_labels(result)).get_column("group"))
+    labels = pl.DataFrame(with_labels(result)).select("group")
+    columns = labels.with_columns(pl.DataFrame(result).select(by).get_columns())
     named = pl.DataFrame(labelled).join(
         columns.unique("group"), on="group", how="left", nulls_equal=True, maintain_order="left"
     )

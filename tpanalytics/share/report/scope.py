@@ -14,7 +14,6 @@ from tpanalytics.measures._core.aggregate import checked_states
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import attach_metadata
-from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import group_counts, members
@@ -22,7 +21,7 @@ from tpanalytics.measures.privacy.policy import OFF, Privacy
 from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, suppressed_families
 from tpanalytics.schema import TaskProfiles, to_polars
 from tpanalytics.share.calls import Source
-from tpanalytics.share.grouping import Grouping, grouping_of
+from tpanalytics.share.grouping import Grouping, default_weight, grouping_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +31,14 @@ if TYPE_CHECKING:
     from tpanalytics.typing import By
 
 __all__ = ["ReportScope", "resolve_scope"]
+
+
+#: Nouns for what each weight adds up.
+_WORK = {
+    "hours": "documented weekly hours",
+    "headcount": "weekly hours times people",
+    "fte": "weekly hours times full-time equivalents",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +66,12 @@ class ReportScope:
     @cached_property
     def weight(self) -> str:
         """What shares and the index add up: hours, or hours times people if the groups are groups of people."""
-        return checked_weight(self.profiles, self.by, None, ()) if self._counts_people else "hours"
-
-    @property
-    def _counts_people(self) -> bool:
-        people = self.profiles.people
-        return people is not None and "headcount" in people.columns and people.get_column("headcount").count() > 0
+        return str(default_weight(self.profiles, self.grouping))
 
     @property
     def work(self) -> str:
         """What `weight` adds up, as a noun."""
-        return "documented weekly hours" if self.weight == "hours" else "weekly hours times people"
+        return _WORK[self.weight]
 
     @cached_property
     def limits(self) -> Privacy:
