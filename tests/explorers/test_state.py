@@ -44,7 +44,7 @@ def unchanged(snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.Explo
         ("impact", "`state` must be a dict with entries of Explorer.state, not 'impact'"),
         ([("view", "tasks")], "`state` must be a dict with entries of Explorer.state"),
         ({"wieght": "tasks"}, r"`state` has no entry 'wieght' \(did you mean 'weight'\?\)"),
-        ({"weight": "people"}, "`weight` must be 'tasks', 'hours' or 'headcount', not 'people'"),
+        ({"weight": "people"}, "`weight` must be 'tasks', 'hours', 'headcount' or 'fte', not 'people'"),
         ({"view": ["impact"]}, r"`view` must be 'impact', .* not \['impact'\]"),
         ({"groups": ["Finanz"]}, r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"),
         ({"groups": "Finance"}, "`groups` must be a list of names, empty for all, not 'Finance'"),
