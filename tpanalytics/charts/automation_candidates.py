@@ -14,6 +14,7 @@ from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import NONE, clean_text, hours, percent, plural
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE
+from tpanalytics.measures._core.staff import without_staff_note
 from tpanalytics.measures.about import about
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
@@ -46,7 +47,11 @@ _ORDER = (
 )
 #: Number of tasks to summarize in the headline.
 _FIRST = 10
-_INCUMBENTS = {"hours": "for one incumbent of each job", "headcount": "for all incumbents"}
+_INCUMBENTS = {
+    "hours": "for one incumbent of each job",
+    "headcount": "for all incumbents",
+    "fte": "for all full-time equivalents",
+}
 
 
 def plot_automation_candidates(
@@ -286,7 +291,7 @@ def _footnotes(meaning: Meaning, rows: pl.DataFrame, weight: StaffWeight) -> lis
         _ORDER,
         *([dashed] * bool(unbounded)),
         *_exclusions(meaning),
-        *(["Jobs without a headcount are excluded."] if weight == "headcount" else []),
+        *without_staff_note(weight),
         *meaning.warnings,
     ]
     return captions.wrapped(lines)

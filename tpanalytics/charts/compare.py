@@ -15,7 +15,6 @@ from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import columns_of_jobs
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
@@ -114,18 +113,18 @@ def plot_compare(
     how: dict[str, Any] = {"same_task": same_task, "level": level} if measure == "hours" else {}
     function: Callable[..., pl.DataFrame] = compare if measure == "hours" else compare_exposure
     result = function(before, after, by=drawn_by, states=states, **how)
-    rows = with_labels(result).filter(pl.col("scope") == ("group" if words.by else "all"))
+    rows = captions.labelled(result).filter(pl.col("scope") == ("group" if words.by else "all"))
     if not rows.height:
         return frame.no_jobs_in_either()
     if words.overlap:
         total = function(before, after, by=None, states=states, **how)
-        counts = with_labels(measure_coverage(after, by=None, states=states))
+        counts = captions.labelled(measure_coverage(after, by=None, states=states))
     else:
         total, counts = result, rows.select("group", jobs="jobs_after", tasks="tasks_after")
     if "job_id" in words.by:
         shown = suppress(result, after, before, privacy=privacy).filter(pl.col("scope") == "group")
         both = captions.with_suppressed_jobs(shown, result.filter(pl.col("scope") == "group"))
-        released = with_labels(both).drop("level", strict=False)
+        released = captions.labelled(both).drop("level", strict=False)
     else:
         released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
     layout = frame.groups_of_change(counts, released, before, after, privacy, words)

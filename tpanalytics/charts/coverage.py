@@ -14,7 +14,6 @@ from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures.coverage import coverage as measure_coverage, source_coverage
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.schema import COUNTED_STATES
@@ -101,7 +100,7 @@ def plot_coverage(
     """
     profiles = with_cache(profiles)
     words = grouping(profiles, by)
-    coverage = with_labels(measure_coverage(profiles, by=by, states=states))
+    coverage = captions.labelled(measure_coverage(profiles, by=by, states=states))
     if coverage.height == 0:
         return frame.no_jobs()
     evidence = source_coverage(profiles, by=by, states=states)

@@ -14,7 +14,6 @@ from tpanalytics.charts._core.labels import columns, ties
 from tpanalytics.formatting import NONE, coverage_percent, listed
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure
@@ -126,7 +125,7 @@ def plot_exposure(
     # Only rank the groups shown. A missing rank would reveal a suppressed group's position.
     shown = released.filter(~captions.is_suppressed()).get_column("group").to_list()
     ranks = exposure_ranking(profiles, by=by, rounds=rounds, seed=seed, families=shown, **options)
-    groups = _rows(layout.rows, layout.labelled(with_labels(ranks)))
+    groups = _rows(layout.rows, layout.labelled(captions.labelled(ranks)))
     order = groups.get_column("group").to_list()
     tied, y, range_of_h2 = ties(groups), frame.group_axis(order), "H2" in level_weights
     joined = columns(tied, order)

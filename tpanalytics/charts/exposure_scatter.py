@@ -13,6 +13,7 @@ from tpanalytics.formatting import clean_text, hours, listed, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_flag
 from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_of_jobs
 from tpanalytics.measures.privacy.policy import USUAL
@@ -38,6 +39,8 @@ _GRADES = ("grade A or B: index covers at least 70% of tasks", "grade C: fewer")
 #: Skip the finest grid steps above this number of jobs, so crowded areas stay readable.
 _CROWD = 300
 _NAMED = 6
+#: Counts of the people in a job that the area of its dot can show, with a title.
+_STAFF = {"headcount": "Headcount", "fte": "Full-time equivalents"}
 #: Range of the index axis, with space for the corner labels.
 _LOW, _HIGH = -0.1, 1.1
 _CORNERS = {
@@ -59,10 +62,11 @@ def plot_exposure_scatter(
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw each job's exposure against its documented weekly hours.
 
-    Each dot is a single job, or several jobs with similar values. The area shows the headcount if known for every job,
-    and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines mark the medians. Up to 6 groups
-    are drawn in separate panels, and more share a single panel. Jobs without an index and jobs in suppressed groups
-    are not drawn. A job in several groups has a dot in the panel of each, and one dot in a single panel.
+    Each dot is a single job, or several jobs with similar values. The area shows the headcount or the full-time
+    equivalents if known for every job, and the number of jobs otherwise. Dots are hollow for grade C, and dashed lines
+    mark the medians. Up to 6 groups are drawn in separate panels, and more share a single panel. Jobs without an index
+    and jobs in suppressed groups are not drawn. A job in several groups has a dot in the panel of each, and one dot in
+    a single panel.
 
     Parameters
     ----------
@@ -121,12 +125,12 @@ def plot_exposure_scatter(
         ids = jobs.get_column("job_id").unique()
         jobs = exposure_of_jobs(profiles, by=None, **how).filter(pl.col("job_id").is_in(ids.to_list()))
     drawn = jobs.filter(pl.col("exposure").is_not_null())
-    staffed = bool(drawn.height) and bool(drawn.select((pl.col("headcount") > 0).fill_null(value=False).all()).item())
+    staff = _staff(drawn)
     notes = captions.wrapped(
         [
             *layout.suppression,
             *captions.suppressed_names(layout.rows),
-            *_footnotes(totals, jobs, level_weights, staffed=staffed, totals=layout.totals),
+            *_footnotes(totals, jobs, level_weights, staff=staff, totals=layout.totals),
             *words.overlap_notes("hours"),
             *layout.sources,
         ]
@@ -141,7 +145,7 @@ def plot_exposure_scatter(
         ),
     }
     if drawn.height:
-        return _scatter(drawn, order, layout, notes, staffed=staffed, names=names, **texts)
+        return _scatter(drawn, order, layout, notes, staff=staff, names=names, **texts)
     return theme.assemble(
         [theme.note("No job has an index.", x=0, y=20, fontSize=13), theme.footer(notes, below=10)],
         description=captions.alt_text(texts["title"] + ".", "", " ".join(notes[:2])),
@@ -151,13 +155,21 @@ def plot_exposure_scatter(
     )
 
 
+def _staff(drawn: pl.DataFrame) -> str | None:
+    """Return the count of people, or else of full-time equivalents, that is known and above 0 for every job."""
+    if not drawn.height:
+        return None
+    known = drawn.select((pl.col(name) > 0).fill_null(value=False).all() for name in _STAFF).row(0, named=True)
+    return next((name for name, is_known in known.items() if is_known), None)
+
+
 def _scatter(
     drawn: pl.DataFrame,
     order: list[str],
     layout: frame.Groups,
     notes: list[str],
     *,
-    staffed: bool,
+    staff: str | None,
     names: bool,
     **texts: str,
 ) -> theme.Chart | theme.Panels:
@@ -165,7 +177,7 @@ def _scatter(
     panelled = 1 < len(order) <= _PANELS
     panel_groups: list[str | None] = [*order] if panelled else [None]
     parts = [(group, drawn.filter(group=group) if group else drawn) for group in panel_groups]
-    dots = _dots(drawn, staffed=staffed, panels=panelled)
+    dots = _dots(drawn, staff=staff, panels=panelled)
     most, extent = max(12.0, *dots.get_column("many")), _extent(drawn)
     named = [row for _, jobs in parts for row in _farthest(jobs, extent)] if names else []
     texts["description"] = _description(layout, parts, named, notes)
@@ -177,7 +189,7 @@ def _scatter(
             extent,
             size=size,
             most=most,
-            staffed=staffed,
+            staff=staff,
             names=names,
             group=group,
         )
@@ -195,7 +207,7 @@ def _scatter(
     return theme.assemble_panels([grid, footer], columns=1, bounds="flush", spacing={"row": 108}, **texts)
 
 
-def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
+def _dots(drawn: pl.DataFrame, *, staff: str | None, panels: bool) -> pl.DataFrame:
     """Merge jobs with similar values into dots, coarsening the grid until there are few enough."""
     by = [*(["group"] if panels else []), "long", "index", "known"]
     for index, long in _STEPS if drawn.height <= _CROWD else _STEPS[2:]:
@@ -206,7 +218,7 @@ def _dots(drawn: pl.DataFrame, *, staffed: bool, panels: bool) -> pl.DataFrame:
                 known=pl.when(_is_grade_c()).then(pl.lit(_GRADES[1])).otherwise(pl.lit(_GRADES[0])),
             )
             .group_by(by)
-            .agg(jobs=pl.len(), many=(pl.col("headcount").sum().round(1) if staffed else pl.len().cast(pl.Float64)))
+            .agg(jobs=pl.len(), many=(pl.col(staff).sum().round(1) if staff else pl.len().cast(pl.Float64)))
             .sort("many", *by, descending=[True, *([False] * len(by))])  # draw small dots last so they are on top
         )
         if dots.height <= _DOTS:
@@ -232,7 +244,7 @@ def _panel(
     *,
     size: tuple[int, int],
     most: float,
-    staffed: bool,
+    staff: str | None,
     names: bool,
     group: str | None,
 ) -> list[alt.Chart]:
@@ -266,7 +278,7 @@ def _panel(
                 index=("Q", "Index, rounded", ".2f"),
                 long=("Q", "Weekly hours, rounded", None),
                 jobs=("Q", "Jobs", None),
-                **({"many": ("Q", "Headcount (FTE)", ",.1f")} if staffed else {}),
+                **({"many": ("Q", _STAFF[staff], ",.6~g")} if staff else {}),
                 known=("N", "Data grade", None),
             ),
         )
@@ -380,12 +392,12 @@ def _headline(groups: pl.DataFrame, drawn: pl.DataFrame, words: Grouping) -> str
 
 
 def _footnotes(
-    counts: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staffed: bool, totals: bool
+    counts: pl.DataFrame, jobs: pl.DataFrame, level_weights: Mapping[str, float], *, staff: str | None, totals: bool
 ) -> list[str]:
     if not totals:
         return [captions.index_definition(level_weights)]
     missing = jobs.filter(pl.col("exposure").is_null()).height
-    area = "headcount" if staffed else "number of jobs"
+    area = "number of jobs" if staff is None else STAFF[staff]
     return [
         *([f"{plural(missing, 'job')} without an index {'is' if missing == 1 else 'are'} not drawn."] * (missing > 0)),
         captions.index_coverage(counts),

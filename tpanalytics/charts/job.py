@@ -78,7 +78,7 @@ def plot_job(
     states
         Validation states to include.
     privacy
-        Thresholds for suppressing small groups. If the job's headcount is known and below
+        Thresholds for suppressing small groups. If the job's headcount (or FTE if people are unknown) is below
         `Privacy.min_headcount`, an error is raised, since the chart would be personal data. The other jobs in the
         family are only drawn if the family is not suppressed. If None, nothing is suppressed.
 
@@ -153,11 +153,13 @@ def _check(jobs: pl.DataFrame, job_id: str, profiles: TaskProfiles, privacy: Pri
         raise SchemaError(f"`job_id`: {job_id!r} is not a job ({hint}).")
     if privacy is None or not privacy.min_headcount:
         return
-    people = row.item(0, "headcount") if "headcount" in row.columns else None
+    counts = {"people": "headcount", "full-time equivalents": "fte"}
+    known = {what: row.item(0, name) for what, name in counts.items() if name in row.columns}
+    what, count = next(((what, n) for what, n in known.items() if n is not None), ("people", None))
     employees = profiles.manifest.get("source", {}).get("kind") == "employees"
-    if employees or (people is not None and people < privacy.min_headcount):
+    if employees or (count is not None and count < privacy.min_headcount):
         raise SchemaError(
-            f"`job_id`: {job_id!r} has fewer than {privacy.min_headcount:g} people, so its chart would be personal "
+            f"`job_id`: {job_id!r} has fewer than {privacy.min_headcount:g} {what}, so its chart would be personal "
             "data. Pass privacy=None if the audience may see it, or a Privacy with a lower limit."
         )
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from tpanalytics.formatting import MINUS, NONE, clean_text, coverage_percent, hours, listed, percent, plural, total
 from tpanalytics.measures._core.change_notes import COVERAGE_CHANGE_LIMIT, pull_warnings, state_warnings
+from tpanalytics.measures._core.groups import SEPARATOR
 from tpanalytics.measures._core.labels import by_of, with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS, attach_metadata, get_metadata
 from tpanalytics.measures.privacy.group_counts import members
@@ -36,6 +37,16 @@ SUPPRESSED_LABEL = "suppressed (small group)"
 _MOST_NAMES = 40
 
 
+def labelled(result: pl.DataFrame) -> pl.DataFrame:
+    """Replace the columns that define the groups of a result with a ``group`` label. A job is labelled with its id."""
+    by = by_of(result)
+    if "job_id" not in by or not set(by) <= set(result.columns):
+        return with_labels(result)
+    table = pl.DataFrame(result).select(pl.concat_str(by, separator=SEPARATOR).alias("group"), pl.exclude(by))
+    meaning = get_metadata(result)
+    return table if meaning is None else attach_metadata(table, meaning)
+
+
 def released(
     measure: Callable[..., pl.DataFrame], profiles: TaskProfiles, privacy: Privacy | None, **how: Any
 ) -> pl.DataFrame:
@@ -43,7 +54,7 @@ def released(
     result = release(measure, profiles, privacy=privacy, **how)
     if "job_id" in by_of(result):
         result = with_suppressed_jobs(result, measure(profiles, **how))
-    result = with_labels(result)
+    result = labelled(result)
     return result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
 
 
@@ -124,14 +135,12 @@ def rows_for_totals(
 ) -> pl.DataFrame:
     """Return the rows to total, without suppressed ones if groups are selected. No job is in more than one row."""
     if words.overlap and selected is None:
-        return with_labels(measure(profiles, by=None, **how))
+        return labelled(measure(profiles, by=None, **how))
     visible = shown.filter(~is_suppressed())
     if words.columns.people and selected is not None:
         jobs = members(profiles, how["states"], words.by).join(visible, on="group", how="semi")
-        return with_labels(measure(profiles, by="job_id", **how)).filter(
-            pl.col("group").is_in(jobs["job_id"].to_list())
-        )
-    counts = with_labels(measure(profiles, by=words.by, **how))
+        return labelled(measure(profiles, by="job_id", **how)).filter(pl.col("group").is_in(jobs["job_id"].to_list()))
+    counts = labelled(measure(profiles, by=words.by, **how))
     return counts if selected is None else counts.join(visible, on="group", how="semi", maintain_order="left")
 
 

@@ -31,12 +31,13 @@ def without_labels(labelled: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame
     """Replace the ``group`` label with the columns that define the groups in the original `result`."""
     if "group" not in labelled.columns:
         return labelled
-    by = by_of(result)
-    labels = pl.DataFrame(with_labels(result)).select("group")
-    columns = labels.with_columns(pl.DataFrame(result).select(by).get_columns())
+    by, meaning = by_of(result), get_metadata(labelled)
+    if not by:
+        named = pl.DataFrame(labelled).drop("group")
+        return named if meaning is None else attach_metadata(named, meaning)
+    columns = pl.DataFrame(result).select(by).with_columns(pl.DataFrame(with_labels(result)).get_column("group"))
     named = pl.DataFrame(labelled).join(
         columns.unique("group"), on="group", how="left", nulls_equal=True, maintain_order="left"
     )
     named = named.select(*by, pl.exclude("group", *by))
-    meaning = get_metadata(labelled)
     return named if meaning is None else attach_metadata(named, meaning)

@@ -134,8 +134,7 @@ def suppress(
     [('Field Service and Installation', 14, None), ('(no job family)', 7, None)]
     """
     _check_frame("result", result)
-    limits = check_privacy(privacy) or OFF
-    labelled = result if "job_id" in by_of(result) else with_labels(result)
+    limits, labelled = check_privacy(privacy) or OFF, with_labels(result)
     return without_labels(_suppress(labelled, profiles, before, released, limits, keys), result)
 
 
