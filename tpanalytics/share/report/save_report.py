@@ -213,7 +213,7 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
     table = section.table(scope, frame)
     suppressed = bool(section.charts) and scope.all_suppressed and scope.group is not None
     charts = () if suppressed else section.charts
-    if scope.all_suppressed and not scope.grouping.by_family:  # charts of all jobs suppress by job family
+    if not scope.grouping.by_family and not scope.has_charts_of_all:
         charts = tuple(chart for chart in charts if "by" in chart.choices)
     keys = [section.key, *(f"{section.key}-{n}" for n in range(2, len(charts) + 1))]
     rows = [[clean_text(cell) or "" for cell in row] for row in printed(table)]

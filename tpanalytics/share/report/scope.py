@@ -18,7 +18,12 @@ from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import group_counts, members
 from tpanalytics.measures.privacy.policy import OFF, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, suppressed_families
+from tpanalytics.measures.privacy.suppress import (
+    apply_policy,
+    are_all_suppressed,
+    families_in_change,
+    suppressed_families,
+)
 from tpanalytics.schema import TaskProfiles, to_polars
 from tpanalytics.share.calls import Source
 from tpanalytics.share.grouping import Grouping, default_weight, grouping_of
@@ -102,6 +107,19 @@ class ReportScope:
         """Whether all groups are suppressed. If so, totals must be suppressed too."""
         groups = {self.group} if self.group is not None else set(self.members.get_column("group"))
         return bool(groups) and groups <= self.suppressed
+
+    @cached_property
+    def has_charts_of_all(self) -> bool:
+        """Whether charts of all jobs together have figures. They suppress them if every job family is suppressed."""
+        if self.all_suppressed:
+            return False
+        profiles, before = self.part.profiles, self.part.before
+        if before is None:
+            counts = group_counts(profiles, states=self.states)
+            families = apply_policy(counts.select("group"), counts, self.privacy)
+        else:
+            families = families_in_change(before, profiles, states=self.states, privacy=self.privacy)
+        return not are_all_suppressed(families)
 
     @cached_property
     def shown(self) -> TaskProfiles:
