@@ -65,10 +65,10 @@ def moved(folder: str, pairs: int) -> dict[str, Any]:
     explorer = tpa.explore(profiles)
     times: dict[str, Any] = {"open": time.perf_counter() - start}
     times |= {name + suffix: [] for name in _CHANGES for suffix in ("", " redrawn")}
-    families = list(explorer._facts.families)
-    weight, listed = (explorer._control_bar.controls[name].widget for name in ("weight", "families"))
+    families = list(explorer._facts.groups)
+    weight, listed = (explorer._control_bar.controls[name].widget for name in ("weight", "groups"))
     scale = explorer._control_bar.controls["level_weights"]._sliders["H1"]
-    levels = {"families": [], "weight": "hours", "show": "levels"}
+    levels = {"groups": [], "weight": "hours", "show": "levels"}
     for number in range(pairs + 1):
         family, several = families[1 + number], families[: 2 + number]
         begin, end = round(0.9 - 0.05 * number, 2), round(0.05 + 0.05 * number, 2)

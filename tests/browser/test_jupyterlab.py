@@ -114,7 +114,7 @@ def test_bars_do_not_move_when_the_title_wraps(page: Page) -> None:
     top = """() => Math.min(...[...document.querySelectorAll(".tpa-chart .mark-rect path[aria-label]")].map(
         bar => bar.getBoundingClientRect().top))"""
     lines = "() => document.querySelectorAll('.tpa-chart .role-title-text tspan').length"
-    changed(page, choose(page, "families", "Finance", "Sales"))
+    changed(page, choose(page, "groups", "Finance", "Sales"))
     positions = set()
     for weight in ("tasks", "headcount", "hours"):
         page.locator(".tpa-weight").get_by_role("button", name=weight, exact=True).click()
@@ -154,10 +154,10 @@ def test_click_on_a_bar_selects_its_family(page: Page) -> None:
 
 
 def test_displayed_code_reproduces_the_chart(page: Page) -> None:
-    changed(page, choose(page, "families", "Finance", "Sales"))
+    changed(page, choose(page, "groups", "Finance", "Sales"))
     button = page.get_by_role("button", name="Show Python code")
     button.click()
-    displayed = page.locator("pre.tpa-python", has_text='families=["Finance", "Sales"]')
+    displayed = page.locator("pre.tpa-python", has_text='groups=["Finance", "Sales"]')
     displayed.wait_for()
     code = displayed.inner_text()
     button.click()
@@ -190,7 +190,7 @@ def test_all_controls_work_by_keyboard(page: Page) -> None:
     changed(page, press(page, "show", "exposure by weight"))
     page.locator(".tpa-view button").first.focus()
     focused: list[str] = []
-    controls = ["view", "show", "level_weights", "states", "families", "chart"]
+    controls = ["view", "show", "level_weights", "states", "groups", "chart"]
     controls += ["chart-as", "download-chart", "table-as", "download-table", "code"]
     focused_control = """names => {
         const element = document.activeElement;
@@ -204,9 +204,9 @@ def test_all_controls_work_by_keyboard(page: Page) -> None:
     changed(page, lambda: page.keyboard.press("Space"), "Share of documented weekly hours")
     page.locator(".tpa-weight button").first.focus()
     changed(page, lambda: page.keyboard.press("Enter"), "Share of tasks")
-    page.locator(".tpa-families select").focus()
+    page.locator(".tpa-groups select").focus()
     changed(page, lambda: page.keyboard.press("ArrowDown"))
-    assert state(page)["families"] == ["Customer Service"]
+    assert state(page)["groups"] == ["Customer Service"]
     page.locator(".tpa-states select").focus()
     cells = page.locator(".jp-CodeCell").count()
     changed(page, lambda: page.keyboard.press("ArrowDown"), "100% are validated")

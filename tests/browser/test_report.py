@@ -32,7 +32,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     after, before = tpa.load_sample("2026-11"), tpa.load_sample()
     return {
         "company": tpa.save_report(after, folder / "company.html", before=before),
-        "family": tpa.save_report(before, folder / "family.html", families="Finance", jobs=True, rationales=True),
+        "family": tpa.save_report(before, folder / "family.html", groups="Finance", jobs=True, rationales=True),
         "suppressed": tpa.save_report(before, folder / "suppressed.html", privacy=tpa.Privacy(min_jobs=1000)),
     }
 
@@ -217,7 +217,7 @@ def test_markup_in_names_is_escaped(browser: Browser, tmp_path: Path) -> None:
     for family in (None, markup):
         path = tmp_path / "markup.html"
         with one_chart_only():
-            tpa.save_report(profiles, path, families=family, jobs=True, rationales=True, title=markup)
+            tpa.save_report(profiles, path, groups=family, jobs=True, rationales=True, title=markup)
         page = open_file(browser, path)
         assert page.title() == markup
         assert page.locator("img:not(.still)").count() == 0

@@ -62,7 +62,7 @@ def test_each_control_changes_the_chart_or_its_code(page: Page) -> None:
         ("view", "compare"),
         ("change", "moves"),
         ("counted", "hours"),
-        ("change", "families"),
+        ("change", "groups"),
         ("value", "exposure"),
         ("view", "impact"),
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.grouped import with_countries
 from tpanalytics.cli import app as app_command
 from tpanalytics.cli.main import main
 from tpanalytics.cli.parser import parser
@@ -77,3 +78,16 @@ def test_page_opens_the_given_snapshots() -> None:
     assert isinstance(explorer, tpa.Explorer)
     assert explorer._source.before is not None
     assert explorer._facts.privacy == tpa.Privacy(min_jobs=16, min_headcount=0)
+
+
+def test_page_groups_by_the_given_columns() -> None:
+    tpa.write_profiles(with_countries(tpa.load_sample()), "snap")
+    head, code = page_of("snap", "--by", "country,pay_grade")
+    assert "<h1>AI impact and weekly hours per country and pay grade</h1>" in head
+    names: dict[str, object] = {}
+    exec(code.replace("explorer(**", "result = explorer(**"), names)
+    explorer = names["result"]
+    assert isinstance(explorer, tpa.Explorer)
+    assert explorer._facts.grouping.by == ("country", "pay_grade")
+    assert "<h1>AI impact and weekly hours per job family</h1>" in page_of("snap")[0]
+    assert "<h1>AI impact and weekly hours</h1>" in page_of("snap", "--by", "none")[0]

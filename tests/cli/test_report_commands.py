@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import tpanalytics as tpa
+from tests.helpers.grouped import with_countries
 from tests.helpers.reports import FAMILIES, small
 from tpanalytics.cli.main import main
 from tpanalytics.cli.report_commands import file_names
@@ -38,7 +39,7 @@ def snapshot() -> str:
 
 
 def test_report_is_written_and_verified(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", snapshot, "--out", "r.html", "--family", "Finance"]) == 0
+    assert main(["report", snapshot, "--out", "r.html", "--group", "Finance"]) == 0
     assert capsys.readouterr().out.split() == ["r.html", "Finance"]
     assert main(["verify", "r.html", "--snapshot", snapshot]) == 0
     assert re.match(r"r\.html: all \d+ figures are equal\.", capsys.readouterr().out)
@@ -55,21 +56,33 @@ def test_report_is_written_and_verified(snapshot: str, capsys: pytest.CaptureFix
 
 
 def test_all_families_writes_a_file_per_family(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", snapshot, "--out", "all", "--all-families", "--min-jobs", "14", "--json"]) == 0
+    assert main(["report", snapshot, "--out", "all", "--all-groups", "--min-jobs", "14", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result.keys() == {"written", "hidden"}
-    assert len(result["hidden"]) == 2
-    assert {row["family"] for row in result["written"]} == set(FAMILIES) - set(result["hidden"])
+    assert result.keys() == {"written", "suppressed"}
+    assert len(result["suppressed"]) == 2
+    assert {row["group"] for row in result["written"]} == set(FAMILIES) - set(result["suppressed"])
     assert sorted(row["file"] for row in result["written"]) == sorted(map(str, Path("all").iterdir()))
+
+
+def test_reports_by_another_column(capsys: pytest.CaptureFixture[str]) -> None:
+    profiles = with_countries(small(tpa.load_sample()))
+    tpa.write_profiles(profiles, "snap")
+    assert main(["report", "snap", "--out", "all", "--by", "country", "--all-groups", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["suppressed"]) == 2
+    assert {row["group"] for row in result["written"]} == {"BE", "DE", "FR"} - {*result["suppressed"]}
+    path = result["written"][0]["file"]
+    assert main(["verify", path, "--snapshot", "snap"]) == 0
+    assert f"<h1>{result['written'][0]['group']}: AI impact</h1>" in Path(path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--out", "r.html", "--family", "Finanse"],
+        ["--out", "r.html", "--group", "Finanse"],
         ["--out", "r.pdf"],
-        ["--out", "r.html", "--all-families"],
-        ["--out", "r.html", "--all-families", "--family", "Finance"],
+        ["--out", "r.html", "--all-groups"],
+        ["--out", "r.html", "--all-groups", "--group", "Finance"],
         ["--out", "r.html", "--before", "nowhere"],
     ],
 )
@@ -80,7 +93,7 @@ def test_invalid_arguments_write_no_file(
         status = main(["report", snapshot, *arguments])
     except SystemExit as exit_:
         status = int(str(exit_.code))
-    assert status == (2 if "--family" in arguments and "--all-families" in arguments else 1)
+    assert status == (2 if "--group" in arguments and "--all-groups" in arguments else 1)
     assert capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["snap"]
 

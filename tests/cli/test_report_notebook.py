@@ -56,7 +56,7 @@ def snapshot() -> str:
 @pytest.mark.slow
 def test_family_page_contains_only_its_output(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, where = "out/finance.html", str(Path(snapshot).resolve())
-    assert main(["report", where, "--notebook", str(FAMILY_REPORT), "--family", "Finance", "--out", out]) == 0
+    assert main(["report", where, "--notebook", str(FAMILY_REPORT), "--group", "Finance", "--out", out]) == 0
     assert capsys.readouterr().out.split() == [out, "Finance"]
     text = Path(out).read_text(encoding="utf-8")
     assert "15 jobs with 316 tasks that count" in text
@@ -75,7 +75,7 @@ def test_options_are_passed_as_parameters(snapshot: str) -> None:
     names = ("snapshot", "before", "family", "jobs", "rationales", "min_jobs", "min_headcount")
     notebook = write_notebook(f"print({', '.join(names)}, sep='|')", *names)
     later = write_with_canaries(tpa.load_sample("2026-11"), "later")
-    command = f"report {later} --before {snapshot} --family Finance --with-jobs --with-rationales --out r.ipynb"
+    command = f"report {later} --before {snapshot} --group Finance --with-jobs --with-rationales --out r.ipynb"
     assert main([*command.split(), "--notebook", notebook]) == 0
     assert printed_text("r.ipynb") == ["later|2026-05|Finance|True|True|3|5\n"]
 
@@ -84,7 +84,7 @@ def test_options_are_passed_as_parameters(snapshot: str) -> None:
 def test_family_page_uses_the_options(snapshot: str) -> None:
     later = write_with_canaries(tpa.load_sample("2026-11"), "later")
     command = (
-        f"report {later} --before {snapshot} --family Finance --with-jobs --with-rationales --out r.ipynb --notebook"
+        f"report {later} --before {snapshot} --group Finance --with-jobs --with-rationales --out r.ipynb --notebook"
     )
     assert main([*command.split(), str(FAMILY_REPORT)]) == 0
     shown = [output for cell in nbformat.read("r.ipynb", as_version=4).cells for output in cell.get("outputs", [])]
@@ -101,11 +101,11 @@ def test_all_families_writes_a_page_per_family(snapshot: str, capsys: pytest.Cap
     notebook = write_notebook(
         "print(family, min_jobs, min_headcount, sep=', ')", "snapshot", "family", "min_jobs", "min_headcount"
     )
-    command = f"report {snapshot} --out all --all-families --min-jobs 14 --min-headcount 0 --json --notebook {notebook}"
+    command = f"report {snapshot} --out all --all-groups --min-jobs 14 --min-headcount 0 --json --notebook {notebook}"
     assert main(command.split()) == 0
     result = json.loads(capsys.readouterr().out)
-    assert len(result["hidden"]) == 2
-    assert sorted(row["family"] for row in result["written"]) == sorted(set(FAMILIES) - set(result["hidden"]))
+    assert len(result["suppressed"]) == 2
+    assert sorted(row["group"] for row in result["written"]) == sorted(set(FAMILIES) - set(result["suppressed"]))
     for row in result["written"]:
         assert f"<pre>{row['family']}, 14, 0.0\n</pre>" in Path(row["file"]).read_text(encoding="utf-8")
 
@@ -123,12 +123,12 @@ def test_records_are_passed_as_a_temporary_snapshot() -> None:
 
 
 INVALID = {
-    f"--notebook {FAMILY_REPORT} --out r.html": "reports on a job family. Pass --family or --all-families",
-    f"--notebook {FAMILY_REPORT} --family Finance --out r.pdf": "--out must be a .html or .ipynb file",
-    f"--notebook {FAMILY_REPORT} --all-families --out r.ipynb": "--out must be a .html or .ipynb file",
-    f"--notebook {FAMILY_REPORT} --family Finance --contract-hours 40 --out r.html": "no parameter 'contract_hours'",
-    "--notebook none.ipynb --family Finance --out r.html": "none.ipynb cannot be read",
-    "--family Finance --out r.ipynb": "--out must be a .html file,",
+    f"--notebook {FAMILY_REPORT} --out r.html": "reports on one group of jobs. Pass --group or --all-groups",
+    f"--notebook {FAMILY_REPORT} --group Finance --out r.pdf": "--out must be a .html or .ipynb file",
+    f"--notebook {FAMILY_REPORT} --all-groups --out r.ipynb": "--out must be a .html or .ipynb file",
+    f"--notebook {FAMILY_REPORT} --group Finance --contract-hours 40 --out r.html": "no parameter 'contract_hours'",
+    "--notebook none.ipynb --group Finance --out r.html": "none.ipynb cannot be read",
+    "--group Finance --out r.ipynb": "--out must be a .html file,",
 }
 
 
@@ -152,7 +152,7 @@ def test_notebook_without_a_limit_parameter_is_refused(snapshot: str, capsys: py
 def test_suppressed_or_unknown_family_writes_no_file(
     family: str, message: str, snapshot: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = f"report {snapshot} --family {family} --min-jobs 99 --out r.html --notebook {FAMILY_REPORT}"
+    command = f"report {snapshot} --group {family} --min-jobs 99 --out r.html --notebook {FAMILY_REPORT}"
     assert main(command.split()) == 1
     err = capsys.readouterr().err
     assert err.startswith("tpanalytics: 09_family_report.ipynb, cell 3 ('open'): ShareError:")

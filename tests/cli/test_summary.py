@@ -12,6 +12,7 @@ import polars as pl
 
 import tpanalytics as tpa
 from tests.helpers.command_line import run
+from tests.helpers.grouped import with_countries, with_sites
 
 if TYPE_CHECKING:
     import pytest
@@ -136,3 +137,33 @@ def test_summary_mentions_fields_that_were_not_requested(tenant: Tenant, capsys:
     run("export", "snap", "--include", "ai_impact", capsys=capsys)
     assert "weekly_hours was not requested" in run("summary", "snap", capsys=capsys)[1]
     assert "32%" in run("summary", "--weight", "tasks", capsys=capsys)[1]
+
+
+def test_summary_by_another_column(capsys: pytest.CaptureFixture[str]) -> None:
+    profiles = with_sites(with_countries(tpa.load_sample()))
+    tpa.write_profiles(replace(profiles, people=None), "snap")
+    out = run("summary", "snap", "--by", "country", capsys=capsys)[1]
+    assert "job family" not in out
+    assert [line.split("  ")[0] for line in out.splitlines()[1:]][:1] == ["country"]
+    assert re.search(r"^LU +2( +·){11}$", out, re.MULTILINE)
+    assert re.search(r"^· = suppressed\. 2 of 5 countries are", out, re.MULTILINE)
+    out = run("summary", "snap", "--by", "country,pay_grade", "--min-jobs", "0", "--min-headcount", "0", capsys=capsys)[
+        1
+    ]
+    assert "country and pay grade" in out.splitlines()[1]
+    assert "\nBE · 6 " in out
+    repeated = run("summary", "snap", "--by", "country", "--by", "pay_grade", "--json", capsys=capsys)[1]
+    assert list(json.loads(repeated)["hours"][0])[:2] == ["country", "pay_grade"]
+    figures = json.loads(run("summary", "snap", "--by", "none", "--json", capsys=capsys)[1])
+    assert [row["hours"] for row in figures["hours"]] == tpa.hours(profiles, by=None)["hours"].to_list()
+    assert "all jobs" in run("summary", "snap", "--by", "none", capsys=capsys)[1]
+
+
+def test_invalid_columns_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    for by, message in (
+        ("job_familly", "did you mean 'job_family'"),
+        ("none,job_family", "--by must be column names, or 'none' alone"),
+        (",", "--by must be column names"),
+    ):
+        status, _, err = run("summary", "--by", by, capsys=capsys)
+        assert (status, message in err) == (1, True)

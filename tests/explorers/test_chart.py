@@ -46,19 +46,19 @@ def test_chart_slider_keeps_a_pending_change(explorer: tpa.Explorer) -> None:
 
 def test_click_selects_rows(explorer: tpa.Explorer) -> None:
     all_rows = explorer.selected
-    click(explorer, "job_family", "Finance")
+    click(explorer, "group", "Finance")
     assert explorer.selected.equals(all_rows.filter(pl.col("job_family") == "Finance"))
     assert explorer.state["picked"] == ["Finance"]
     assert "Finance" in explorer.code()
-    click(explorer, "job_family", "Finance", "Sales")
+    click(explorer, "group", "Finance", "Sales")
     assert set(explorer.selected["job_family"]) == {"Finance", "Sales"}
     control(explorer, "weight").value = "tasks"
     assert set(explorer.selected["job_family"]) == {"Finance", "Sales"}
     picked = [param for param in chart_spec(explorer)["params"] if param["name"] == "picked"]
-    assert picked[0]["value"] == [{"job_family": "Finance"}, {"job_family": "Sales"}]
-    click(explorer, "job_family")
+    assert picked[0]["value"] == [{"group": "Finance"}, {"group": "Sales"}]
+    click(explorer, "group")
     assert set(explorer.selected["job_family"]) == set(all_rows["job_family"])
-    control(explorer, "families").value = ("Sales",)
+    control(explorer, "groups").value = ("Sales",)
     assert explorer.state["picked"] == []
 
 
@@ -78,12 +78,12 @@ def test_click_before_the_new_chart_is_drawn_is_ignored(explorer: tpa.Explorer) 
 def test_click_on_the_previous_chart_is_ignored(explorer: tpa.Explorer) -> None:
     chart = explorer._chart
     # The browser may send a click before it receives the new chart.
-    late = {"revision": chart.revision, "values": {"picked": [{"job_family": "Finance"}]}}
+    late = {"revision": chart.revision, "values": {"picked": [{"group": "Finance"}]}}
     control(explorer, "view").value = "hours"
     assert late["revision"] != chart.revision
     chart.params = late
     assert explorer.state["picked"] == []
-    click(explorer, "job_family", "Sales")
+    click(explorer, "group", "Sales")
     assert explorer.state["picked"] == ["Sales"]
 
 
@@ -92,7 +92,7 @@ def test_python_clears_a_selection_in_the_browser(explorer: tpa.Explorer) -> Non
     revision = explorer._chart.revision
     explorer.state = {}
     assert explorer._chart.revision == revision, "the same chart is not sent again"
-    click(explorer, "job_family", "Sales")
+    click(explorer, "group", "Sales")
     explorer.state = {"picked": []}
     assert explorer._chart.revision > revision, "the specification is the same, but the browser shows a selection"
 

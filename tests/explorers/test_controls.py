@@ -14,7 +14,7 @@ def test_each_control_changes_the_state_and_the_chart(explorer: tpa.Explorer) ->
     changes = [
         ("weight", "tasks"),
         ("states", ("validated",)),
-        ("families", ("Finance", "Sales")),
+        ("groups", ("Finance", "Sales")),
         ("show", "weights"),
         ("view", "hours"),
         ("view", "tasks"),
@@ -23,7 +23,7 @@ def test_each_control_changes_the_state_and_the_chart(explorer: tpa.Explorer) ->
         ("view", "compare"),
         ("change", "moves"),
         ("counted", "hours"),
-        ("change", "families"),
+        ("change", "groups"),
         ("value", "exposure"),
         ("change", "bridge"),
         ("level", "H2"),

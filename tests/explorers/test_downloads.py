@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_save_writes_the_same_files_as_the_function(explorer: tpa.Explorer, tmp_path: Path) -> None:
-    explorer.state = {"families": ["Finance"]}
+    explorer.state = {"groups": ["Finance"]}
     chart = tpa.save(explorer._view.chart.of(explorer._source), tmp_path / "function.svg")
     assert explorer.save(tmp_path / "method.svg").read_text() == chart.read_text()
     assert pl.read_csv(explorer.save(tmp_path / "method.csv"))["job_family"].unique().to_list() == ["Finance"]

@@ -77,15 +77,15 @@ def test_simultaneous_changes_are_drawn_once(profiles: tpa.TaskProfiles, monkeyp
     async def change() -> None:
         for weight in ("tasks", "headcount"):
             control(explorer, "weight").value = weight
-        control(explorer, "families").value = ("Finance",)
-        control(explorer, "families").value = ("Finance", "Sales")
+        control(explorer, "groups").value = ("Finance",)
+        control(explorer, "groups").value = ("Finance", "Sales")
         assert drawn == []
         while not drawn:
             await asyncio.sleep(0.005)
 
     asyncio.run(change())
     assert len(drawn) == 1
-    assert explorer.state["families"] == ["Finance", "Sales"]
+    assert explorer.state["groups"] == ["Finance", "Sales"]
     assert explorer.state["weight"] == "headcount"
 
 

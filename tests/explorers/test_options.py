@@ -23,7 +23,7 @@ def with_two_jobs(profiles: tpa.TaskProfiles, family: str) -> tpa.TaskProfiles:
 def test_suppressed_family_is_suppressed_in_every_view(profiles: tpa.TaskProfiles) -> None:
     profiles = with_two_jobs(profiles, "Finance")
     explorer = tpa.explore(profiles)
-    suppressed = set(explorer._facts.families) - set(explorer._facts.visible_families(COUNTED_STATES))
+    suppressed = set(explorer._facts.groups) - set(explorer._facts.visible_groups(COUNTED_STATES))
     assert "Finance" in suppressed
     assert len(suppressed) > 1
     actual = tpa.hours(profiles).filter(pl.col("job_family").is_in(list(suppressed)))
@@ -37,7 +37,7 @@ def test_suppressed_family_is_suppressed_in_every_view(profiles: tpa.TaskProfile
     explorer.state = {"view": "tasks", "search": "a", "family": None}
     assert explorer.selected.height
     assert not set(explorer.selected["job_family"]) & suppressed
-    click(explorer, "job_family", "Finance")
+    click(explorer, "group", "Finance")
     assert explorer.state["family"] is None
 
 
@@ -71,15 +71,15 @@ def test_changes_by_family_are_not_offered_if_they_suppress_other_families(
 ) -> None:
     before, after = with_two_jobs(snapshots[0], "Sales"), snapshots[1]
     explorer = tpa.explore(after, before, state={"view": "compare"})
-    assert explorer._facts.visible_families(COUNTED_STATES) == explorer._facts.families
+    assert explorer._facts.visible_groups(COUNTED_STATES) == explorer._facts.groups
     assert [value for _, value in control(explorer, "change").options] == ["bridge", "moves"]
     assert explorer.selected["scope"].to_list() == ["all"]
-    with pytest.raises(tpa.SchemaError, match="`change` must be 'bridge' or 'moves', not 'families'"):
-        explorer.state = {"change": "families"}
+    with pytest.raises(tpa.SchemaError, match="`change` must be 'bridge' or 'moves', not 'groups'"):
+        explorer.state = {"change": "groups"}
     variables: dict[str, Any] = {"before": before, "profiles": after}
     exec(explorer.code(), variables)
     assert variables["table"].equals(explorer.selected)
-    unsuppressed = tpa.explore(after, before, state={"view": "compare", "change": "families"}, privacy=None)
+    unsuppressed = tpa.explore(after, before, state={"view": "compare", "change": "groups"}, privacy=None)
     assert "Sales" in unsuppressed.selected["job_family"].to_list()
 
 

@@ -25,7 +25,7 @@ def test_measures_are_not_computed_again(explorer: tpa.Explorer) -> None:
     count = len(results)
     for weight in ("tasks", "headcount", "hours"):
         control(explorer, "weight").value = weight
-    control(explorer, "families").value = ("Finance", "Sales")
+    control(explorer, "groups").value = ("Finance", "Sales")
     assert len(results) == count, "selecting families filters cached results"
 
 
@@ -33,10 +33,10 @@ CLICKS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "other weight": ({"weight": "tasks"}, "weight", "headcount"),
     "other states": ({"weight": "tasks"}, "states", ("validated",)),
     "other view": ({"weight": "tasks"}, "view", "compare"),
-    "select one family": ({"weight": "tasks"}, "families", ("Sales",)),
-    "add a family": ({"families": ["Sales"]}, "families", ("Finance", "Sales")),
-    "remove a family": ({"families": ["Finance", "Sales"]}, "families", ("Finance",)),
-    "range of families": ({"families": ["Finance"]}, "families", ("Finance", "Human Resources", "Manufacturing")),
+    "select one family": ({"weight": "tasks"}, "groups", ("Sales",)),
+    "add a family": ({"groups": ["Sales"]}, "groups", ("Finance", "Sales")),
+    "remove a family": ({"groups": ["Finance", "Sales"]}, "groups", ("Finance",)),
+    "range of families": ({"groups": ["Finance"]}, "groups", ("Finance", "Human Resources", "Manufacturing")),
     "distant weight": ({"show": "weights"}, "level_weights", {"H3": 0.7}),
     "next weight": ({"show": "weights"}, "level_weights", {"H1": 0.95}),
     "exclude a level": (
@@ -96,7 +96,7 @@ def test_closed_explorer_stops_prerendering(explorer: tpa.Explorer) -> None:
             await asyncio.sleep(0)
         explorer.close()
         cached = len(explorer._specs._specs)
-        control(explorer, "families").value = ("Finance",)
+        control(explorer, "groups").value = ("Finance",)
         for _ in range(20):
             await asyncio.sleep(0)
         return cached

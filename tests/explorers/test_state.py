@@ -16,20 +16,20 @@ from tpanalytics.schema import COUNTED_STATES
 def test_state_round_trips_through_json(
     explorer: tpa.Explorer, snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]
 ) -> None:
-    explorer.state = {"view": "hours", "families": ["Finance", "Sales"], "states": ["validated"]}
+    explorer.state = {"view": "hours", "groups": ["Finance", "Sales"], "states": ["validated"]}
     state = json.loads(json.dumps(explorer.state))
     restored = tpa.explore(snapshots[1], snapshots[0], state=state)
     assert restored.state == explorer.state
     assert restored.code() == explorer.code()
     assert chart_spec(restored) == chart_spec(explorer)
-    assert control(restored, "families").value == ("Finance", "Sales")
+    assert control(restored, "groups").value == ("Finance", "Sales")
     assert control(restored, "states").value == ("validated",)
 
 
 def test_state_is_a_copy(explorer: tpa.Explorer) -> None:
-    explorer.state["families"].append("Finance")
+    explorer.state["groups"].append("Finance")
     explorer.state["level_weights"]["H1"] = 0.0
-    assert explorer.state["families"] == []
+    assert explorer.state["groups"] == []
     assert explorer.state["level_weights"] == START["level_weights"]
 
 
@@ -44,12 +44,12 @@ def unchanged(snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.Explo
         ("impact", "`state` must be a dict with entries of Explorer.state, not 'impact'"),
         ([("view", "tasks")], "`state` must be a dict with entries of Explorer.state"),
         ({"wieght": "tasks"}, r"`state` has no entry 'wieght' \(did you mean 'weight'\?\)"),
-        ({"weight": "people"}, "`weight` must be 'tasks', 'hours' or 'headcount', not 'people'"),
+        ({"weight": "people"}, "`weight` must be 'tasks', 'hours', 'headcount' or 'fte', not 'people'"),
         ({"view": ["impact"]}, r"`view` must be 'impact', .* not \['impact'\]"),
-        ({"families": ["Finanz"]}, r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"),
-        ({"families": "Finance"}, "`families` must be a list of names, empty for all, not 'Finance'"),
-        ({"families": None}, "`families` must be a list of names, empty for all, not None"),
-        ({"families": iter(["Finance"])}, "`families` must be a list of names"),
+        ({"groups": ["Finanz"]}, r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"),
+        ({"groups": "Finance"}, "`groups` must be a list of names, empty for all, not 'Finance'"),
+        ({"groups": None}, "`groups` must be a list of names, empty for all, not None"),
+        ({"groups": iter(["Finance"])}, "`groups` must be a list of names"),
         ({"family": "Nowhere"}, "'Nowhere' is not a job family"),
         ({"job": ["x"]}, r"`job` requires `family`\. Set `family` before `job`\."),
         ({"picked": ["Finances"]}, "`picked` must contain only the 5 marks of this chart, not 'Finances'"),
@@ -103,7 +103,7 @@ def test_inconsistent_entries_are_reset(explorer: tpa.Explorer) -> None:
 
 def test_clicks_open_a_family_and_a_job(explorer: tpa.Explorer) -> None:
     control(explorer, "view").value = "tasks"
-    click(explorer, "job_family", "Finance")
+    click(explorer, "group", "Finance")
     assert explorer.state["family"] == "Finance"
     jobs = explorer.selected
     assert set(jobs["job_family"]) == {"Finance"}

@@ -51,12 +51,12 @@ def test_jobs_are_only_included_on_request(tmp_path: Path) -> None:
     without = explorer.freeze(tmp_path / "without.html")
     assert not [job for job in jobs if f'"{job}"' in json.dumps(entries(without))]
     states = [entry["at"] for entry in entries(explorer.freeze(tmp_path / "with.html", jobs=True))]
-    assert {state.get("family") for state in states if state["view"] == "tasks"} >= set(explorer._facts.families)
+    assert {state.get("family") for state in states if state["view"] == "tasks"} >= set(explorer._facts.groups)
 
 
 def test_page_contains_only_the_selected_families(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
     family, *others = profiles.jobs["job_family"].unique().sort().to_list()
-    page = tpa.explore(profiles, state={"families": [family]}, privacy=None).freeze(tmp_path / "one.html")
+    page = tpa.explore(profiles, state={"groups": [family]}, privacy=None).freeze(tmp_path / "one.html")
     assert not [other for other in others if other in page.read_text(encoding="utf-8")]
 
 
@@ -65,7 +65,7 @@ def test_page_with_jobs_and_two_snapshots_contains_only_the_selected_families(
     profiles: tpa.TaskProfiles, tmp_path: Path
 ) -> None:
     family, *others = profiles.jobs["job_family"].unique().sort().to_list()
-    explorer = tpa.explore(profiles, profiles, state={"families": [family]}, privacy=None)
+    explorer = tpa.explore(profiles, profiles, state={"groups": [family]}, privacy=None)
     page = explorer.freeze(tmp_path / "one.html", jobs=True)
     assert not [other for other in others if other in page.read_text(encoding="utf-8")]
     other_jobs = profiles.jobs.filter(pl.col("job_family") != family)["job_id"]

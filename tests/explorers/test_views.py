@@ -40,7 +40,7 @@ def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
     yield {**start, "view": "tasks", "family": "Finance"}
     for rationales in (False, True):
         yield {**start, "view": "tasks", "family": "Finance", "job": job, "rationales": rationales}
-    yield {**start, "families": ["Sales", "Finance"]}
+    yield {**start, "groups": ["Sales", "Finance"]}
     yield {**start, "show": "weights", "level_weights": {"H1": 0.9, "H2": 0.25, "H4": 0.1}}
     yield {**start, "picked": ["Finance"]}
 
@@ -139,7 +139,7 @@ def test_table_of_a_job_contains_the_counted_tasks(explorer: tpa.Explorer, profi
 
 
 def test_selected_rows_have_metadata(explorer: tpa.Explorer) -> None:
-    for state in ({"families": ["Finance"]}, {"families": [], "picked": ["Sales"]}, {"view": "tasks", "search": "a"}):
+    for state in ({"groups": ["Finance"]}, {"groups": [], "picked": ["Sales"]}, {"view": "tasks", "search": "a"}):
         explorer.state = state
         meaning = tpa.about(explorer.selected)
         assert meaning.unit

@@ -96,9 +96,9 @@ def control_characters() -> list[str]:
             "summary": ["summary"],
             "summary as JSON": ["summary", "--json"],
             "report": ["report", "--out", "report.html"],
-            "report of each family": ["report", "--out", "all", "--all-families"],
+            "report of each group": ["report", "--out", "all", "--all-groups"],
         },
-        failing=["summary", "report of each family"],
+        failing=["summary", "report of each group"],
         reason="Issue 20: Control characters in names are printed to the terminal.",
     ),
 )

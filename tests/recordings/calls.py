@@ -173,7 +173,7 @@ REFUSED: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "save of profiles": lambda p: tpa.save(p, "a.parquet"),
     "save as unknown": lambda p: tpa.save(tpa.hours(p), "a.docx"),
     "report as pdf": lambda p: tpa.save_report(p, "a.pdf"),
-    "report unknown": lambda p: tpa.save_report(p, "a.html", families="Finnance"),
+    "report unknown": lambda p: tpa.save_report(p, "a.html", groups="Finnance"),
     "no report": lambda p: tpa.verify_report("nowhere.html", p),
     "no file": lambda _: tpa.check_share("nowhere.html"),
     "no records": lambda _: tpa.read_records("nowhere.jsonl"),
@@ -210,8 +210,8 @@ COMMANDS = {
     "snapshot": "summary data/now",
     "report": "report data/six --out company.html --title Title --contract-hours 40 --min-jobs 0 --min-headcount 0",
     "exported with mapping": "export data/then --jobs ROOT/data/jobs.csv --family-names ROOT/data/job_families.csv --json",
-    "report as data": "report data/six --family '研究開発部門 1' --with-jobs --out family.html --json",
-    "report, unknown family": "report data/six --family Finance --out nothing.html",
+    "report as data": "report data/six --group '研究開発部門 1' --with-jobs --out family.html --json",
+    "report, unknown family": "report data/six --group Finance --out nothing.html",
     "report, no html": "report data/six --out nothing.pdf",
     "verified": "verify family.html --snapshot data/six",
     "verified as data": "verify family.html --snapshot data/six --json",
@@ -233,7 +233,7 @@ FILES: dict[str, tuple[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Path]
     "report, changed": ("sample", lambda p, later: tpa.save_report(later, "changed.html", before=p, privacy=_STRICT)),
     "report, family": (
         "sample",
-        lambda p, _: tpa.save_report(p, "family.html", families="Finance", jobs=True, rationales=True, title="Title"),
+        lambda p, _: tpa.save_report(p, "family.html", groups="Finance", jobs=True, rationales=True, title="Title"),
     ),
     "report, odd": (
         "odd",

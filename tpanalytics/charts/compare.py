@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -127,6 +128,9 @@ def plot_compare(
     else:
         released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
     layout = frame.groups_of_change(counts, released, before, after, privacy, words)
+    if by is None and layout.totals:
+        population = captions.population(grouping(after, None), rows, counts, " after")
+        layout = replace(layout, population=population)
     company, meaning = total.filter(pl.col("scope") == "all").row(0, named=True), about(total)
     if words.by and by is not None:
         return dumbbell(layout, company, meaning, None if measure == "exposure" else level)

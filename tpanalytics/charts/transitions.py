@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.grouping import FAMILIES
+from tpanalytics.charts._core.grouping import FAMILIES, grouping
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.formatting import NONE, clean_text, coverage_percent, hours, listed, percent, plural
 from tpanalytics.measures._core.checks import check_choice
@@ -106,11 +106,13 @@ def plot_transitions(
     if shown.height == 0:
         return frame.no_jobs_in_either()
     released = suppress(moves, after, before, privacy=privacy)
-    layout = frame.groups_of_change(measure_coverage(after, states=states), shown, before, after, privacy, FAMILIES)
+    counts = measure_coverage(after, states=states)
+    layout = frame.groups_of_change(counts, shown, before, after, privacy, FAMILIES)
     if not layout.totals:
         return frame.all_suppressed_chart(layout)
     if moves.height and not released.height:
         return frame.all_suppressed_chart(layout, title="All level changes are suppressed (too few jobs)")
+    population = captions.population(grouping(after, None), shown, counts, " after")
     table, meaning = _table(released, weight), about(moves)
     top = _largest(table)
     basis = "Tasks of each job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"
@@ -127,8 +129,8 @@ def plot_transitions(
         ],
         columns=1,
         title=_headline(table, meaning, weight, top),
-        subtitle=f"{basis} by level before and after · {layout.population}",
-        description=_description(table, notes, weight, top, layout.population, drawn=drawn),
+        subtitle=f"{basis} by level before and after · {population}",
+        description=_description(table, notes, weight, top, population, drawn=drawn),
     )
 
 

@@ -14,18 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tpanalytics as tpa
-from tpanalytics.cli.commands import read_source
+from tpanalytics.cli.commands import by_of_options, read_source
+from tpanalytics.measures._core.groups import noun
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.schema import provenance
+from tpanalytics.share.grouping import grouping_of
 
 if TYPE_CHECKING:
     import argparse
 
     from tpanalytics.explorers.explorer import Explorer
+    from tpanalytics.typing import By
 
 __all__ = ["app", "explorer"]
 
-_TITLE = "AI impact and weekly hours per job family"
+_TITLE = "AI impact and weekly hours"
 #: Maximum length of the temporary folder's path. Unix socket paths are limited to about 100 characters.
 _MAX_FOLDER_LENGTH = 30
 
@@ -39,6 +42,7 @@ def app(arguments: argparse.Namespace) -> int:
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     profiles = read_source(arguments)  # raise errors here rather than on the page
     before = read_source(arguments, arguments.before) if arguments.before else None
+    grouping_of(profiles, by_of_options(arguments))
     notes = [provenance(profiles.manifest)]
     if before is not None:
         notes.append(f"Before: {provenance(before.manifest)}")
@@ -69,7 +73,12 @@ def explorer(**settings: Any) -> Explorer:
     arguments = argparse.Namespace(**settings)
     before = read_source(arguments, arguments.before) if arguments.before else None
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
-    return tpa.explore(read_source(arguments), before, privacy=None if privacy.off else privacy)
+    profiles, by = read_source(arguments), by_of_options(arguments)
+    return tpa.explore(profiles, before, by=by, privacy=None if privacy.off else privacy)
+
+
+def _title(by: By) -> str:
+    return _TITLE if by is None else f"{_TITLE} per {noun([by] if isinstance(by, str) else by)}"
 
 
 def _notebook(arguments: argparse.Namespace, notes: list[str]) -> dict[str, Any]:
@@ -78,8 +87,8 @@ def _notebook(arguments: argparse.Namespace, notes: list[str]) -> dict[str, Any]
         name: None if (path := getattr(arguments, name)) is None else str(Path(path).resolve())
         for name in ("source", "before", "jobs", "families")
     }
-    settings |= {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount}
-    title = arguments.title or _TITLE
+    settings |= {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount, "by": arguments.by}
+    title = arguments.title or _title(by_of_options(arguments))
     head = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(' '.join(notes))}</p>"
     call = f"from tpanalytics.cli.app import explorer\n\nexplorer(**{settings!r})"
     code: dict[str, Any] = {"cell_type": "code", "id": "page", "source": call, "outputs": [], "execution_count": None}

@@ -14,6 +14,7 @@ import tpanalytics as tpa
 from tpanalytics.api.settings import OPTIONAL, SECRETS, SETTINGS, find_settings
 from tpanalytics.cli.output import as_json, as_shell_text, overview, print_lines, print_summary, print_table
 from tpanalytics.formatting import NONE, plural
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures.privacy.policy import USUAL, Privacy
 from tpanalytics.profiles.families import read_mappings
 from tpanalytics.profiles.snapshot.read_write import replace_jobs
@@ -22,7 +23,9 @@ from tpanalytics.schema import provenance
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["check_share", "demo", "doctor", "export", "read_source", "serve", "snapshots", "summary"]
+    from tpanalytics.typing import By
+
+__all__ = ["by_of_options", "check_share", "demo", "doctor", "export", "read_source", "serve", "snapshots", "summary"]
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -43,7 +46,7 @@ def demo(arguments: argparse.Namespace) -> int:
         tpa.save(impact, folder / "impact.html"),
         tpa.save(hours, folder / "hours.png"),
         tpa.save(hours, folder / "hours.html"),
-        tpa.save(overview(profiles, "hours", USUAL), folder / "families.xlsx"),
+        tpa.save(overview(profiles, "hours", USUAL).rename({"group": BY_FAMILY}), folder / "families.xlsx"),
         tpa.save_report(profiles, folder / "report.html"),
     ]
     if arguments.json:
@@ -99,14 +102,27 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def summary(arguments: argparse.Namespace) -> int:
-    """Print weekly hours, AI impact and coverage per job family. Small families are suppressed."""
+    """Print weekly hours, AI impact and coverage per group of jobs. Small groups are suppressed."""
     privacy = Privacy(min_jobs=arguments.min_jobs, min_headcount=arguments.min_headcount)
     profiles = read_source(arguments)
+    by = by_of_options(arguments)
     if arguments.json:
-        print(json.dumps(as_json(profiles, privacy)))
+        print(json.dumps(as_json(profiles, privacy, by, arguments.weight)))
     else:
-        print_summary(profiles, arguments.weight, privacy)
+        print_summary(profiles, arguments.weight, privacy, by)
     return 0
+
+
+def by_of_options(arguments: argparse.Namespace) -> By:
+    """Return the argument `by` of the measures, given the --by options."""
+    if arguments.by is None:
+        return BY_FAMILY
+    names = [name.strip() for text in arguments.by for name in text.split(",") if name.strip()]
+    if names == ["none"]:
+        return None
+    if "none" in names or not names:
+        raise tpa.ConfigError(f"--by must be column names, or 'none' alone, not {', '.join(arguments.by)!r}.")
+    return names[0] if len(names) == 1 else names
 
 
 def read_source(arguments: argparse.Namespace, source: str | None = None) -> tpa.TaskProfiles:

@@ -10,20 +10,26 @@ import polars as pl
 import tpanalytics as tpa
 from tpanalytics.formatting import NONE, coverage_percent, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.labels import with_labels
+from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, suppression_note
 from tpanalytics.measures.privacy.release import release
 from tpanalytics.measures.privacy.suppress import suppressed_families
-from tpanalytics.schema import NO_FAMILY, level_order, provenance
+from tpanalytics.schema import COUNTED_STATES, level_order, provenance
+from tpanalytics.share.grouping import default_weight, grouping_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures.privacy.policy import Privacy
-    from tpanalytics.typing import Weight
+    from tpanalytics.typing import By, Weight
 
 __all__ = ["as_json", "as_shell_text", "findings", "overview", "print_lines", "print_summary", "print_table"]
 
 _MAX_EXAMPLES_WIDTH = 60
+#: Checks that name job families.
+_FAMILY_CHECKS = ["families_without_tasks", "jobs_without_family", "missing_hours_uneven"]
 #: Error message phrases that refer to the Python API, with command-line equivalents.
 _SHELL_PHRASES = {
     "`keep`": "--prune",
@@ -43,72 +49,83 @@ _SHELL_PHRASES = {
 }
 
 
-def _results(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> dict[str, pl.DataFrame]:
-    profiles = with_cache(profiles)
+def _results(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Privacy, by: By) -> dict[str, pl.DataFrame]:
+    profiles, grouping = with_cache(profiles), grouping_of(profiles, by)
+    weight = weight or default_weight(profiles, grouping)
     return {
-        "hours": release(tpa.hours, profiles, privacy=privacy),
-        "impact": release(tpa.impact, profiles, privacy=privacy, weight=weight),
-        "coverage": release(tpa.coverage, profiles, privacy=privacy),
+        "hours": release(tpa.hours, profiles, privacy=privacy, by=by, weight="hours"),
+        "impact": release(tpa.impact, profiles, privacy=privacy, by=by, weight=weight),
+        "coverage": release(tpa.coverage, profiles, privacy=privacy, by=by),
     }
 
 
-def overview(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> pl.DataFrame:
-    """Return hours, AI impact and coverage per job family, sorted by hours with suppressed families last."""
-    results = _results(profiles, weight, privacy)
-    hours, impact = results["hours"], results["impact"]
-    table = hours.select("job_family", "jobs", "jobs_without_tasks", "tasks", "hours", "hours_per_job")
+def overview(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Privacy, by: By = BY_FAMILY) -> pl.DataFrame:
+    """Return hours, AI impact and coverage per group, sorted by hours with suppressed groups last."""
+    results = _results(profiles, weight, privacy, by)
+    hours, impact = with_labels(results["hours"]), with_labels(results["impact"])
+    table = hours.select("group", "jobs", "jobs_without_tasks", "tasks", "hours", "hours_per_job")
     levels = impact.filter(pl.col("tasks") > 0).get_column("level")
     for level in level_order(levels.to_list()):
-        share = impact.filter(pl.col("level") == level).select("job_family", pl.col("share").alias(f"{level} share"))
-        table = table.join(share, on="job_family", how="left", maintain_order="left")
-    coverage = impact.group_by("job_family").agg(pl.col("coverage", "data_grade", "reason").first())
-    table = table.join(coverage, on="job_family", how="left", maintain_order="left")
-    # More families can be suppressed when weighting by headcount than when weighting by hours.
+        share = impact.filter(pl.col("level") == level).select("group", pl.col("share").alias(f"{level} share"))
+        table = table.join(share, on="group", how="left", maintain_order="left")
+    coverage = impact.group_by("group").agg(pl.col("coverage", "data_grade", "reason").first())
+    table = table.join(coverage, on="group", how="left", maintain_order="left")
+    # More groups can be suppressed when weighting by headcount than when weighting by hours.
     return table.with_columns(pl.col("reason").fill_null(hours.get_column("reason")))
 
 
-def print_summary(profiles: tpa.TaskProfiles, weight: Weight, privacy: Privacy) -> None:
-    """Print the data source, a table of job families, notes and data quality findings."""
+def print_summary(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Privacy, by: By = BY_FAMILY) -> None:
+    """Print the data source, a table of groups, notes and data quality findings."""
     print(provenance(profiles.manifest))
-    table = overview(profiles, weight, privacy)
+    grouping = grouping_of(profiles, by)
+    table = overview(profiles, weight, privacy, by)
     if table.height == 0:
         print("There are no jobs.")
         return
     levels = [name.removesuffix(" share") for name in table.columns if name.endswith(" share")]
-    rows = [[family["job_family"], *_cells(family, levels)] for family in table.iter_rows(named=True)]
-    header = ["job family", "jobs", "no tasks", "tasks", "hours/week", "per job", *levels, "coverage", "grade"]
+    rows = [[row["group"], *_cells(row, levels)] for row in table.iter_rows(named=True)]
+    header = [grouping.name if by is not None else "", "jobs", "no tasks", "tasks", "hours/week", "per job"]
+    header += [*levels, "coverage", "grade"]
     print_table(header, rows)
     suppressed = suppressed_families(table)
     if suppressed:
-        print(f"{SUPPRESSED_MARK} = suppressed. {suppression_note(len(suppressed), table.height, privacy)}")
+        print(
+            f"{SUPPRESSED_MARK} = suppressed. {suppression_note(len(suppressed), table.height, privacy, grouping.noun)}"
+        )
     if len(suppressed) < table.height:  # otherwise totals would reveal suppressed figures
-        for line in _notes(profiles, levels, weight):
+        for line in _notes(profiles, levels, weight or default_weight(profiles, grouping)):
             print(line)
-        report = findings(profiles, suppressed, privacy)
+        for line in grouping.overlap_notes(None):
+            print(line)
+        report = findings(profiles, suppressed, privacy, by)
         _print_findings(report)
         if not suppressed and (report.get_column("reason") == SUPPRESSED).any():
             print(f"{SUPPRESSED_MARK} = suppressed (small group)")
 
 
-def _cells(family: dict[str, Any], levels: list[str]) -> list[str]:
-    none = SUPPRESSED_MARK if family["reason"] == SUPPRESSED else NONE
-    counts = (family[name] for name in ("jobs", "jobs_without_tasks", "tasks"))
+def _cells(row: dict[str, Any], levels: list[str]) -> list[str]:
+    none = SUPPRESSED_MARK if row["reason"] == SUPPRESSED else NONE
+    counts = (row[name] for name in ("jobs", "jobs_without_tasks", "tasks"))
     return [
         *(none if count is None else f"{count:,}" for count in counts),
-        *(none if family[name] is None else f"{family[name]:,.1f}" for name in ("hours", "hours_per_job")),
-        *(none if family[f"{level} share"] is None else percent(family[f"{level} share"]) for level in levels),
-        none if family["coverage"] is None else coverage_percent(family["coverage"]),
-        family["data_grade"] or none,
+        *(none if row[name] is None else f"{row[name]:,.1f}" for name in ("hours", "hours_per_job")),
+        *(none if row[f"{level} share"] is None else percent(row[f"{level} share"]) for level in levels),
+        none if row["coverage"] is None else coverage_percent(row["coverage"]),
+        row["data_grade"] or none,
     ]
 
 
+#: What a task of a job needs for each weight that counts people.
+_COUNTS = {"tasks": "", "hours": "", "headcount": "a headcount", "fte": "full-time equivalents"}
+
+
 def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> list[str]:
-    coverage = tpa.coverage(profiles)
+    coverage = tpa.coverage(profiles, by=None)
     tasks, ignored = total(coverage, "tasks"), profiles.tasks.height - total(coverage, "tasks")
     if not tasks:
         return ["There are no tasks to count."]
-    with_hours = total(tpa.hours(profiles), "tasks_with_hours")
-    required = {"tasks": "a level", "hours": "hours and a level", "headcount": "hours, a level and a headcount"}[weight]
+    with_hours = total(tpa.hours(profiles, by=None), "tasks_with_hours")
+    required = {"tasks": "a level", "hours": "hours and a level"}.get(weight, f"hours, a level and {_COUNTS[weight]}")
     notes = [f"{percent(1 - with_hours / tasks)} of {tasks:,} tasks have no hours. Missing hours are excluded."]
     if ignored:
         notes.append(f"Excluded: {plural(ignored, 'task')}, rejected or in another validation state.")
@@ -128,10 +145,12 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
     return notes
 
 
-def findings(profiles: tpa.TaskProfiles, suppressed: list[str], privacy: Privacy) -> pl.DataFrame:
+def findings(profiles: tpa.TaskProfiles, suppressed: list[str], privacy: Privacy, by: By = BY_FAMILY) -> pl.DataFrame:
     """Return the quality report, omitting passed checks and any figures that would reveal small groups."""
     report = tpa.quality_report(profiles).filter(pl.col("severity") != "ok")
-    jobs = profiles.jobs.filter(pl.col("job_family").fill_null(NO_FAMILY).is_in(suppressed)).get_column("job_id")
+    if by != BY_FAMILY:  # findings by job family could reveal small families
+        report = report.filter(~pl.col("check").is_in(_FAMILY_CHECKS))
+    jobs = members(profiles, COUNTED_STATES, by).filter(pl.col("group").is_in(suppressed)).get_column("job_id")
     examples = pl.col("examples").list
     shown = examples.eval(pl.element().filter(~pl.element().is_in([*jobs, *suppressed])))
     # For missing_hours_uneven, the examples are groups of jobs rather than individual jobs.
@@ -199,10 +218,12 @@ def as_shell_text(message: str) -> str:
     return message
 
 
-def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:
+def as_json(
+    profiles: tpa.TaskProfiles, privacy: Privacy, by: By = BY_FAMILY, weight: Weight | None = None
+) -> dict[str, Any]:
     """Return the summary as JSON-serializable values."""
-    results = _results(profiles, "hours", privacy)
-    hours = results["hours"]
+    results = _results(profiles, weight, privacy, by)
+    hours = with_labels(results["hours"])
     suppressed = suppressed_families(hours)
     # If every family is suppressed, the findings would only describe suppressed data.
     any_shown = not suppressed or len(suppressed) < hours.height
@@ -210,5 +231,5 @@ def as_json(profiles: tpa.TaskProfiles, privacy: Privacy) -> dict[str, Any]:
         "manifest": profiles.manifest,
         "privacy": asdict(privacy),
         **{name: result.to_dicts() for name, result in results.items()},
-        "quality_report": findings(profiles, suppressed, privacy).to_dicts() if any_shown else None,
+        "quality_report": findings(profiles, suppressed, privacy, by).to_dicts() if any_shown else None,
     }

@@ -11,7 +11,7 @@ from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SECRETS, SETTINGS
 from tpanalytics.cli import app as app_command, commands, report_commands
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.typing import OtherJobs, Vendor
+from tpanalytics.typing import OtherJobs, Vendor, Weight
 
 __all__ = ["parser"]
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the argument parser. The parsed arguments contain the command's function as `run`."""
     result = argparse.ArgumentParser(
         prog="tpanalytics",
-        description="Weekly hours and AI impact per job family.",
+        description="Weekly hours and AI impact of jobs.",
         epilog="Example: tpanalytics summary data/2026-05 --weight tasks",
     )
     result.add_argument("--version", action="version", version=f"tpanalytics {tpa.__version__}")
@@ -63,8 +63,16 @@ def _add_mapping_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--family-names", metavar="FILE", help=names)
 
 
+def _add_group_option(command: argparse.ArgumentParser) -> None:
+    by = (
+        "group by this column of the jobs, people or tasks; repeat it or separate columns with commas "
+        "(default: job_family; 'none': all jobs together)"
+    )
+    command.add_argument("--by", action="append", default=None, metavar="COLUMN", help=by)
+
+
 def _add_privacy_options(command: argparse.ArgumentParser) -> None:
-    text = "suppress job families with fewer {} (default: %(default)g; 0 to disable)"
+    text = "suppress groups with fewer {} (default: %(default)g; 0 to disable)"
     command.add_argument("--min-jobs", type=int, default=USUAL.min_jobs, metavar="N", help=text.format("jobs"))
     people = text.format("people, if the headcount is known")
     command.add_argument("--min-headcount", type=float, default=USUAL.min_headcount, metavar="N", help=people)
@@ -119,27 +127,27 @@ def _add_export(add: Add) -> None:
 
 
 def _add_summary(add: Add) -> None:
-    command = add("summary", commands.summary, "print weekly hours and AI impact per job family")
+    command = add("summary", commands.summary, "print weekly hours and AI impact per job family or other group")
     command.add_argument("source", nargs="?", help=_SOURCE)
-    weight = "unit of the shares per AI impact level (default: %(default)s)"
-    command.add_argument("--weight", choices=("tasks", "hours", "headcount"), default="hours", help=weight)
+    weight = "unit of the shares per AI impact level (default: hours, or headcount if --by is a column of people)"
+    command.add_argument("--weight", choices=get_args(Weight), help=weight)
+    _add_group_option(command)
     _add_privacy_options(command)
     _add_mapping_options(command)
     _add_json_option(command)
 
 
 def _add_report(add: Add) -> None:
-    command = add("report", report_commands.report, "write an HTML report of the company or of each job family")
+    command = add("report", report_commands.report, "write an HTML report of the company or of each group of jobs")
     command.add_argument("source", nargs="?", help=_SOURCE)
-    out = "file to write (.html; .ipynb with --notebook), or a folder with --all-families"
+    out = "file to write (.html; .ipynb with --notebook), or a folder with --all-groups"
     command.add_argument("--out", required=True, metavar="FILE", help=out)
     notebook = "run this notebook and save its output as the report; see notebooks/09_family_report.ipynb"
     command.add_argument("--notebook", metavar="IPYNB", help=notebook)
-    families = command.add_mutually_exclusive_group()
-    families.add_argument("--family", metavar="NAME", help="report on this job family only")
-    families.add_argument(
-        "--all-families", action="store_true", help="write one file per job family that is not suppressed"
-    )
+    _add_group_option(command)
+    groups = command.add_mutually_exclusive_group()
+    groups.add_argument("--group", metavar="NAME", help="report on this job family, or group of --by, only")
+    groups.add_argument("--all-groups", action="store_true", help="write one file per group that is not suppressed")
     command.add_argument("--before", metavar="SNAPSHOT", help="earlier snapshot to compare with")
     command.add_argument("--title", help="title of the report")
     week = "contract hours per week of jobs that have none"
@@ -164,6 +172,7 @@ def _add_app(add: Add) -> None:
     command = add("app", app_command.app, "open the explorer in the browser")
     command.add_argument("source", nargs="?", help=_SOURCE)
     command.add_argument("--before", metavar="SNAPSHOT", help="earlier snapshot to compare with")
+    _add_group_option(command)
     command.add_argument("--title", help="title of the page")
     command.add_argument("--port", type=int, default=0, help=_PORT)
     command.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")

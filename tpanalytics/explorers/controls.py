@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tpanalytics.charts._core.grouping import capitalized
 from tpanalytics.explorers.state import START, WEIGHT_STEPS, controls
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class _Choice(Control):
     """A choice whose options depend on the selected validation states."""
 
     def write(self, state: State, facts: Facts) -> None:
-        if self.name in controls(state) or state[self.name] not in [value for _, value in self.widget.options]:
+        if self.name in controls(state, facts) or state[self.name] not in [value for _, value in self.widget.options]:
             # Only update the options if necessary. Computing them means reading the tasks.
             _set_options(self.widget, facts.options(state["states"])[self.name])
         super().write(state, facts)
@@ -141,7 +142,7 @@ class ControlBar(widgets.Box):
         try:
             for control in self.controls.values():
                 control.write(state, self._facts)
-            self.children = [self.controls[name].widget for name in controls(state)]
+            self.children = [self.controls[name].widget for name in controls(state, self._facts)]
         finally:
             self.updating = False
 
@@ -154,10 +155,10 @@ def _controls(facts: Facts) -> dict[str, Control]:
         style = {**_STYLE, "button_width": "auto"}
         return kind(name, widgets.ToggleButtons(description=label, options=options[name], style=style))
 
-    families = widgets.SelectMultiple(
-        description="Job families (Ctrl/Cmd-click to select several; select none for all)",
-        options=list(facts.families),
-        rows=min(max(len(facts.families), 2), 4),
+    groups = widgets.SelectMultiple(
+        description=f"{capitalized(facts.grouping.nouns)} (Ctrl/Cmd-click to select several; select none for all)",
+        options=list(facts.groups),
+        rows=min(max(len(facts.groups), 2), 4),
         style=_STYLE,
         layout={"width": "auto"},
     )
@@ -171,7 +172,7 @@ def _controls(facts: Facts) -> dict[str, Control]:
         buttons("weight", "Weighted by"),
         _Weights(facts.levels),
         _States(options["states"]),
-        Control("families", families),
+        Control("groups", groups),
         Control("search", search),
         _Choice("family", _dropdown("Job family", options["family"])),
         _Job(),

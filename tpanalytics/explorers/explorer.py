@@ -27,8 +27,10 @@ from tpanalytics.explorers.spec_cache import SpecCache
 from tpanalytics.explorers.state import START, State, checked_changes, drill_down, merge
 from tpanalytics.explorers.views import View, view_of
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.share.calls import Call, Source
+from tpanalytics.share.grouping import grouping_of
 from tpanalytics.share.save import output_path, save
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["Explorer", "explore"]
 
@@ -54,6 +57,7 @@ def explore(
     profiles: TaskProfiles,
     before: TaskProfiles | None = None,
     *,
+    by: By = BY_FAMILY,
     state: Mapping[str, Any] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> Explorer:
@@ -68,6 +72,10 @@ def explore(
         Task profiles with the columns that `impact` reads. Results are cached, so don't modify the tables.
     before
         Earlier snapshot to compare with. Required for the "What changed" view (``"compare"``).
+    by
+        How to group jobs: a column of `jobs`, `people` or `tasks`, a list of columns, or None for all jobs together.
+        The "Tasks" view (``"tasks"``) lists jobs and tasks by job family, so it requires the default. With a column of
+        `people`, a job counts in every group that has people in it.
     state
         Initial state, as a dict with some or all of the entries in `Explorer.state`.
     privacy
@@ -81,19 +89,19 @@ def explore(
     Raises
     ------
     SchemaError
-        If a required column is missing, or if `state` has an unknown entry or value.
+        If a column is missing, or if `by` or `state` has an unknown entry or value.
 
     Examples
     --------
     >>> from tpanalytics import load_sample
     >>> explorer = explore(load_sample())
-    >>> explorer.state = {"weight": "tasks", "families": ["Finance", "Sales"]}
+    >>> explorer.state = {"weight": "tasks", "groups": ["Finance", "Sales"]}
     >>> explorer.selected.height
     10
     >>> print(explorer.code().splitlines()[-2])
-    chart = tpa.plot_impact(profiles, weight="tasks", families=["Finance", "Sales"])
+    chart = tpa.plot_impact(profiles, weight="tasks", groups=["Finance", "Sales"])
     """
-    return Explorer(profiles, before, state=state, privacy=privacy)
+    return Explorer(profiles, before, by=by, state=state, privacy=privacy)
 
 
 def _locked(method: Method) -> Method:
@@ -129,13 +137,17 @@ class Explorer(widgets.VBox):
         profiles: TaskProfiles,
         before: TaskProfiles | None = None,
         *,
+        by: By = BY_FAMILY,
         state: Mapping[str, Any] | None = None,
         privacy: Privacy | None = USUAL,
     ) -> None:
         self._lock = RLock()
         self._source = Source(with_cache(profiles), None if before is None else with_cache(before))
-        self._facts = facts_of(self._source, privacy)
-        self._state: State = copy.deepcopy(START)
+        grouping = grouping_of(self._source.profiles, by)
+        if self._source.before is not None:
+            grouping_of(self._source.before, by)
+        self._facts = facts_of(self._source, grouping, privacy)
+        self._state: State = {**copy.deepcopy(START), "weight": self._facts.default_weight}
         self._specs = SpecCache(self._facts)
         self._ahead: Iterator[View] = iter(())
         self._spec: dict[str, Any] = {}
@@ -218,8 +230,8 @@ class Explorer(widgets.VBox):
         """Write an HTML page with working controls that runs offline and without Python.
 
         Charts for all control combinations are drawn in advance. The page doesn't include rationales and suppresses the
-        same groups as the explorer. If job families are selected, the page only contains these families, without the
-        "What changed" view.
+        same groups as the explorer. If groups are selected, the page only contains these groups, without the "What
+        changed" view.
 
         Parameters
         ----------

@@ -10,6 +10,8 @@ import polars as pl
 from tpanalytics.formatting import clean_text
 from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.labels import with_labels
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.share.calls import Source
+    from tpanalytics.share.grouping import Grouping
+    from tpanalytics.typing import By
 
 __all__ = ["VALIDATED", "Facts", "facts_of"]
 
@@ -33,26 +37,34 @@ _MAX_JOBS = 2_000
 
 @dataclass(frozen=True)
 class Facts:
-    """An explorer's families, levels and control options, after suppression."""
+    """An explorer's groups, levels and control options, after suppression."""
 
     source: Source
-    #: Sorted by name, with ``(no job family)`` last.
-    families: tuple[str, ...]
+    grouping: Grouping
+    #: Labels of the groups, sorted by name with missing values last.
+    groups: tuple[str, ...]
     #: Levels in the data, excluding "not assessed". Always includes H1, H2 and H3.
     levels: tuple[str, ...]
-    has_headcount: bool
+    #: The counts of people that are known: "headcount", "fte", both or none.
+    staff: tuple[str, ...]
     #: False if the difference between all tasks and validated tasks would reveal a small group.
     offers_validated_only: bool
     privacy: Privacy | None
 
-    def visible_families(self, states: Sequence[str]) -> tuple[str, ...]:
-        """Return the families that are not suppressed."""
-        suppressed = _suppressed_families(self.source.profiles, states=list(states), privacy=self.privacy)
-        return tuple(family for family in self.families if family not in suppressed)
+    @property
+    def default_weight(self) -> str:
+        """The weight to start with: people if the groups are groups of people."""
+        return self.staff[0] if self.grouping.columns.people and self.staff else "hours"
+
+    def visible_groups(self, states: Sequence[str]) -> tuple[str, ...]:
+        """Return the groups that are not suppressed."""
+        profiles, by = self.source.profiles, self.grouping.argument
+        suppressed = _suppressed_groups(profiles, by=by, states=list(states), privacy=self.privacy)
+        return tuple(group for group in self.groups if group not in suppressed)
 
     def visible_jobs(self, family: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
         """Return the name and id of each unsuppressed job in a family, sorted by name."""
-        if family is None or family not in self.visible_families(states):
+        if family is None or family not in self.visible_groups(states):
             return []
         return _job_options(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
 
@@ -60,19 +72,24 @@ class Facts:
         """Return the number of jobs suppressed in job or task tables."""
         return len(suppressed_jobs(self.source.profiles, states=list(states), privacy=self.privacy))
 
-    def compares_families(self, states: Sequence[str]) -> bool:
-        """Return True if changes can be shown by family."""
+    def compares_groups(self, states: Sequence[str]) -> bool:
+        """Return True if changes can be shown by group."""
         source, all_states = self.source, {COUNTED_STATES, VALIDATED, tuple(states)}
+        if not self.grouping.by:
+            return False
         if source.before is None or self.privacy is None:
             return True
         return all(
-            _same_suppression(source.before, source.profiles, states=list(counted), privacy=self.privacy)
+            _same_suppression(
+                source.before, source.profiles, by=self.grouping.argument, states=list(counted), privacy=self.privacy
+            )
             for counted in all_states
         )
 
     def options(self, states: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
         """Return the options for each control as (label, value) pairs, given the selected validation states."""
-        views = [("AI impact", "impact"), ("Weekly hours", "hours"), ("Tasks", "tasks")]
+        views = [("AI impact", "impact"), ("Weekly hours", "hours")]
+        views += [("Tasks", "tasks")] * self.grouping.by_family  # jobs and tasks are listed by job family
         return {
             "states": [
                 ("validated and suggested", list(COUNTED_STATES)),
@@ -80,43 +97,48 @@ class Facts:
             ],
             "view": [*views, *[("What changed", "compare")] * (self.source.before is not None)],
             "show": [("shares by level", "levels"), ("exposure by weight", "weights")],
-            "weight": [("tasks", "tasks"), ("hours", "hours"), *[("headcount", "headcount")] * self.has_headcount],
+            "weight": [("tasks", "tasks"), ("hours", "hours"), *((_STAFF[name], name) for name in self.staff)],
             "change": [
                 *[("bridge", "bridge"), ("level changes", "moves")],
-                *[("job families", "families")] * self.compares_families(states),
+                *[(self.grouping.nouns, "groups")] * self.compares_groups(states),
             ],
             "level": [(level, level) for level in self.levels],
             "counted": [("tasks", "tasks"), ("hours", "hours")],
             "value": [("hours", "hours"), ("exposure", "exposure")],
-            "family": [("all job families", None), *((family, family) for family in self.visible_families(states))],
+            "family": [("all job families", None), *((group, group) for group in self.visible_groups(states))],
         }
 
 
-def facts_of(source: Source, privacy: Privacy | None) -> Facts:
+#: Labels of the counts of people.
+_STAFF = {"headcount": "headcount", "fte": "FTE"}
+
+
+def facts_of(source: Source, grouping: Grouping, privacy: Privacy | None) -> Facts:
     """Collect facts about the snapshots. Uses the impact measure, since the first chart needs it anyway."""
     check_privacy(privacy)
-    jobs, _ = read_inputs(source.profiles)
-    impact = measure_impact(source.profiles, weight="hours", states=COUNTED_STATES)
-    families = jobs.get_column("job_family").unique().sort().to_list()
+    by = grouping.argument
+    jobs = read_inputs(source.profiles, by).jobs
+    impact = measure_impact(source.profiles, by=by, weight="hours", states=COUNTED_STATES)
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     snapshots = [profiles for profiles in (source.before, source.profiles) if profiles is not None]
     return Facts(
         source=source,
-        families=(*(family for family in families if family != NO_FAMILY), *[NO_FAMILY] * (NO_FAMILY in families)),
+        grouping=grouping,
+        groups=tuple(with_labels(impact).get_column("group").unique(maintain_order=True)),
         levels=tuple(dict.fromkeys([*LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
-        has_headcount="headcount" in jobs.columns and jobs.get_column("headcount").count() > 0,
-        offers_validated_only=privacy is None or all(_reveals_no_small_group(each, privacy) for each in snapshots),
+        staff=tuple(name for name in STAFF if name in jobs.columns and jobs.get_column(name).count() > 0),
+        offers_validated_only=privacy is None or all(_reveals_no_small_group(each, by, privacy) for each in snapshots),
         privacy=privacy,
     )
 
 
 @cached
 @readable()
-def _suppressed_families(profiles: TaskProfiles, *, states: list[str], privacy: Privacy | None) -> set[str]:
+def _suppressed_groups(profiles: TaskProfiles, *, by: By, states: list[str], privacy: Privacy | None) -> set[str]:
     # We skip the checks here. Drawing the chart emits the same warnings.
-    cells = aggregate_tasks(profiles, states, per="family", checked=True).cells
-    levels = cells.select("job_family", "level", tasks="n")
-    return set(suppressed_families(apply_policy(levels, group_counts(profiles, states=states), privacy)))
+    cells = aggregate_tasks(profiles, states, by=by, per="group", checked=True).cells
+    levels = cells.select("group", "level", tasks="n")
+    return set(suppressed_families(apply_policy(levels, group_counts(profiles, by=by, states=states), privacy)))
 
 
 @cached
@@ -124,9 +146,10 @@ def _suppressed_families(profiles: TaskProfiles, *, states: list[str], privacy: 
 def _job_options(
     profiles: TaskProfiles, *, family: str, states: list[str], privacy: Privacy | None
 ) -> list[tuple[str, str]]:
-    jobs, _ = read_inputs(profiles)
+    jobs = read_inputs(profiles).jobs
     suppressed = suppressed_jobs(profiles, states=states, privacy=privacy)
-    visible = jobs.filter(pl.col("job_family") == family).filter(~pl.col("job_id").is_in(suppressed.to_list()))
+    in_family = pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY) == family
+    visible = jobs.filter(in_family).filter(~pl.col("job_id").is_in(suppressed.to_list()))
     job_name = pl.col("job_name") if "job_name" in jobs.columns else pl.lit(None, dtype=pl.String)
     name = pl.coalesce(job_name, "job_id").map_elements(clean_text, return_dtype=pl.String).alias("name")
     rows = visible.select("job_id", name).sort("name", "job_id").head(_MAX_JOBS)
@@ -139,16 +162,18 @@ def _job_options(
 
 @cached
 @readable()
-def _same_suppression(before: TaskProfiles, after: TaskProfiles, *, states: list[str], privacy: Privacy) -> bool:
-    """Return True if comparing the snapshots suppresses the same families as the later snapshot alone."""
-    counts = group_counts(after, states=states)
-    single = apply_policy(counts.select("job_family"), counts, privacy)
-    change = families_in_change(before, after, states=states, privacy=privacy)
+def _same_suppression(
+    before: TaskProfiles, after: TaskProfiles, *, by: By, states: list[str], privacy: Privacy
+) -> bool:
+    """Return True if comparing the snapshots suppresses the same groups as the later snapshot alone."""
+    counts = group_counts(after, by=by, states=states)
+    single = apply_policy(counts.select("group"), counts, privacy)
+    change = families_in_change(before, after, by=by, states=states, privacy=privacy)
     return set(suppressed_families(single)) == set(suppressed_families(change))
 
 
-def _reveals_no_small_group(profiles: TaskProfiles, privacy: Privacy) -> bool:
-    """Return True if the suggested tasks in each visible family come from enough jobs and people."""
-    suggested = group_counts(profiles, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
-    small = suggested.filter(below_threshold(suggested.columns, privacy, staffed=True)).get_column("job_family")
-    return set(small) <= _suppressed_families(profiles, states=list(COUNTED_STATES), privacy=privacy)
+def _reveals_no_small_group(profiles: TaskProfiles, by: By, privacy: Privacy) -> bool:
+    """Return True if the suggested tasks in each visible group come from enough jobs and people."""
+    suggested = group_counts(profiles, by=by, states=COUNTED_STATES[1:]).select(pl.exclude("^all_.*$"))
+    small = suggested.filter(below_threshold(suggested.columns, privacy, staffed=True)).get_column("group")
+    return set(small) <= _suppressed_groups(profiles, by=by, states=list(COUNTED_STATES), privacy=privacy)

@@ -35,7 +35,7 @@ State = dict[str, Any]
 START: State = {
     "view": "impact",
     "states": list(COUNTED_STATES),
-    "families": [],
+    "groups": [],
     "picked": [],
     "show": "levels",
     "weight": "hours",
@@ -58,17 +58,18 @@ _CHANGES_ROWS = {"view", "family", "job", "search", "change", "value"}
 _UNLIMITED = {"states", "family"}
 
 
-def controls(state: State) -> tuple[str, ...]:
+def controls(state: State, facts: Facts) -> tuple[str, ...]:
     """Return the names of a state's controls, in display order."""
+    groups = ("groups",) * bool(facts.grouping.by)
     match state["view"]:
         case "hours":
-            return ("states", "families")
+            return ("states", *groups)
         case "tasks":
             steps = ["search", "family"] if state["family"] is None else ["family", "job"]
             return (*steps, *["rationales"] * bool(state["job"]), "states")
         case "compare":
-            return ("change", {"moves": "counted", "families": "value"}.get(state["change"], "level"), "states")
-    return ("show", "level_weights" if state["show"] == "weights" else "weight", "states", "families")
+            return ("change", {"moves": "counted", "groups": "value"}.get(state["change"], "level"), "states")
+    return ("show", "level_weights" if state["show"] == "weights" else "weight", "states", *groups)
 
 
 def merge(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
@@ -80,12 +81,12 @@ def merge(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
 def normalize(state: State, facts: Facts) -> State:
     """Return a state without inconsistent entries, such as a job from a different family."""
     states, family, job, picked = state["states"], state["family"], state["job"], state["picked"]
-    if family is not None and family not in facts.visible_families(states):
+    if family is not None and family not in facts.visible_groups(states):
         family = None
     if job is not None and job not in [job_id for _, job_id in facts.visible_jobs(family, states)]:
         job = None
-    if state["families"] and "families" in controls(state):
-        picked = [mark for mark in picked if mark in state["families"]]
+    if state["groups"] and "groups" in controls(state, facts):
+        picked = [mark for mark in picked if mark in state["groups"]]
     return {**state, "family": family, "job": job, "picked": picked}
 
 
@@ -100,15 +101,15 @@ def drill_down(state: State, facts: Facts) -> State | None:
 
 def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
     """Yield the states one click or key press away: buttons first, then lists and sliders in turn."""
-    options, shown = facts.options(state["states"]), controls(state)
+    options, shown = facts.options(state["states"]), controls(state, facts)
     for name in [*(name for name in shown if name in options and name != "family"), "view"]:
         for _, value in options[name]:
             yield normalize({**state, name: value, "picked": []}, facts)
-    selections = _adjacent_selections(state["families"], facts.families) if "families" in shown else ()
+    selections = _adjacent_selections(state["groups"], facts.groups) if "groups" in shown else ()
     weights = _adjacent_weights(state["level_weights"], facts.levels) if "level_weights" in shown else ()
-    families = facts.visible_families(state["states"]) if "family" in shown and not state["search"] else ()
+    families = facts.visible_groups(state["states"]) if "family" in shown and not state["search"] else ()
     moves = (
-        [{"families": selection} for selection in selections],
+        [{"groups": selection} for selection in selections],
         [{"level_weights": level_weights} for level_weights in weights],
         [{"family": family, "picked": []} for family in families],
     )
@@ -117,18 +118,18 @@ def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
             yield normalize({**state, **change}, facts)
 
 
-def _adjacent_selections(selected: list[str], families: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield the selections after a click, Ctrl-click or Shift-click on a family."""
-    for family in families:
-        yield [family]
+def _adjacent_selections(selected: list[str], groups: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield the selections after a click, Ctrl-click or Shift-click on a group."""
+    for group in groups:
+        yield [group]
     if not selected:
         return
-    for family in families:
-        yield [other for other in families if (other in selected) != (other == family)]
-    ends = sorted(map(families.index, selected))
+    for group in groups:
+        yield [other for other in groups if (other in selected) != (other == group)]
+    ends = sorted(map(groups.index, selected))
     for end in dict.fromkeys((ends[0], ends[-1])):
-        for other in range(len(families)):
-            yield list(families[min(end, other) : max(end, other) + 1])
+        for other in range(len(groups)):
+            yield list(groups[min(end, other) : max(end, other) + 1])
 
 
 def _adjacent_weights(level_weights: Mapping[str, float], levels: tuple[str, ...]) -> Iterator[dict[str, float]]:
@@ -162,7 +163,7 @@ def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> S
             "`level_weights` must include a weight for 'H2', which varies in the chart, "
             f"not {state['level_weights']!r}."
         )
-    if changes.get("family") is not None and state["family"] not in facts.visible_families(state["states"]):
+    if changes.get("family") is not None and state["family"] not in facts.visible_groups(state["states"]):
         raise ArgumentError(f"`family` must not be {state['family']!r}: its jobs are suppressed (small group).")
     jobs = [job for _, job in facts.visible_jobs(state["family"], state["states"])]
     if changes.get("job") is not None and state["family"] is None:
@@ -172,7 +173,7 @@ def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> S
             f"`job` must be the id of one of the {len(jobs)} jobs shown for family {state['family']!r}, "
             f"not {changes['job']!r}."
         )
-    for name in ("families", "picked"):
+    for name in ("groups", "picked"):
         state[name] = list(dict.fromkeys(state[name]))
     return {name: state[name] for name in changes}
 
@@ -190,15 +191,18 @@ def _check_choices(state: State, facts: Facts) -> None:
         *views, last = (repr(value) for _, value in facts.options(state["states"])["view"])
         allowed = f"{', '.join(views)} or {last}"
         raise ArgumentError(f"`view` must be {allowed}. 'compare' requires an earlier snapshot: pass `before`.")
+    if state["view"] == "tasks" and not facts.grouping.by_family:
+        raise ArgumentError("`view` must not be 'tasks': jobs and tasks are listed by job family. Leave out `by`.")
     for name, choices in facts.options(state["states"]).items():
         if name not in _UNLIMITED:
             check_choice(name, state[name], [value for _, value in choices])
 
 
 def _check_names(state: State, facts: Facts) -> None:
-    for name in ("families", "picked"):
+    for name in ("groups", "picked"):
         if not isinstance(state[name], list | tuple) or not all(isinstance(item, str) for item in state[name]):
             raise ArgumentError(f"`{name}` must be a list of names, empty for all, not {state[name]!r}.")
-    for family in [*state["families"], *([] if state["family"] is None else [state["family"]])]:
-        if family not in facts.families:
-            raise ArgumentError(f"`state`: {unknown_group_message(str(family), list(facts.families))}.")
+    for group in [*state["groups"], *([] if state["family"] is None else [state["family"]])]:
+        if group not in facts.groups:
+            noun = facts.grouping.noun
+            raise ArgumentError(f"`state`: {unknown_group_message(str(group), list(facts.groups), noun)}.")

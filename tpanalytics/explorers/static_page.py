@@ -54,7 +54,7 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
     for reachable in _reachable_states(facts, state, jobs=jobs):
         view = view_of(reachable, facts)
         spec = spec_of(view.chart.of(facts.source))
-        at = {name: _plain(reachable[name]) for name in ("view", *_enumerable(reachable, jobs=jobs))}
+        at = {name: _plain(reachable[name]) for name in ("view", *_enumerable(facts, reachable, jobs=jobs))}
         entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": view.code([])})
     values = {name: {entry["at"].get(name) for entry in entries} - {None} for name in _LABELS}
     page_controls = {
@@ -86,7 +86,7 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
     if size > _MAX_BYTES:
         raise ShareError(
             f"The page would be {size / 1e6:.1f} MB, but the limit for mailing is {_MAX_BYTES / 1e6:g} MB. "
-            "Select fewer job families, or pass jobs=False."
+            f"Select fewer {facts.grouping.nouns}, or pass jobs=False."
         )
     return text
 
@@ -96,11 +96,11 @@ def _read(path: Traversable) -> str:
 
 
 def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
-    """Return the options for the page's controls. If families are selected, only these are listed."""
+    """Return the options for the page's controls. If groups are selected, only these are listed."""
     choices = facts.options(state["states"])
-    if state["families"]:
-        visible = facts.visible_families(state["states"])
-        choices["family"] = [(family, family) for family in state["families"] if family in visible]
+    if state["groups"]:
+        visible = facts.visible_groups(state["states"])
+        choices["family"] = [(group, group) for group in state["groups"] if group in visible]
     if state["states"] not in [value for _, value in choices["states"]]:
         choices["states"] = [(", ".join(state["states"]), state["states"])]
     return choices
@@ -113,13 +113,13 @@ def _omitted_views(facts: Facts, state: State, *, jobs: bool) -> dict[str, str]:
         reasons["tasks"] = "it contains job names, which are only included with jobs=True"
     elif not _choices(facts, state)["family"]:
         reasons["tasks"] = "the jobs of the selected families are suppressed"
-    if state["families"]:
-        reasons["compare"] = "it covers all job families, but only some are selected"
+    if state["groups"]:
+        reasons["compare"] = f"it covers all {facts.grouping.nouns}, but only some are selected"
     return reasons
 
 
-def _enumerable(state: State, *, jobs: bool) -> list[str]:
-    return [name for name in controls(state) if name in _LABELS and (name != "family" or jobs)]
+def _enumerable(facts: Facts, state: State, *, jobs: bool) -> list[str]:
+    return [name for name in controls(state, facts) if name in _LABELS and (name != "family" or jobs)]
 
 
 def _reachable_states(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
@@ -133,7 +133,7 @@ def _reachable_states(facts: Facts, state: State, *, jobs: bool) -> Iterator[Sta
     queue, visited = [{**start, "view": view} for view in sorted(views, key=lambda view: view != start["view"])], set()
     while queue:
         current = queue.pop(0)
-        names = _enumerable(current, jobs=jobs)
+        names = _enumerable(facts, current, jobs=jobs)
         key = tuple((name, _plain(current[name])) for name in ("view", *names))
         if key in visited:
             continue

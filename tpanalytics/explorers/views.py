@@ -45,7 +45,7 @@ class View:
         """Raise a SchemaError if a picked mark is not in the chart."""
         if not picked:
             return
-        marks = self.table.of(source).get_column(self.picks).unique().to_list() if self.picks else []
+        marks = self.table.marks(source, self.picks) if self.picks else []
         for mark in picked:
             if mark not in marks:
                 raise SchemaError(f"`picked` must contain only the {len(marks)} marks of this chart, not {mark!r}.")
@@ -61,27 +61,39 @@ def view_of(state: State, facts: Facts) -> View:
     return {"impact": _impact, "hours": _hours, "tasks": _tasks, "compare": _compare}[state["view"]](state, facts)
 
 
-def _families(state: State) -> tuple[str, ...] | None:
-    return tuple(state["families"]) or None
+def _arguments(state: State, facts: Facts) -> dict[str, Any]:
+    """Return the arguments of a chart by group."""
+    groups = tuple(state["groups"]) or None
+    return {"by": facts.grouping.argument, "states": tuple(state["states"]), "groups": groups, "privacy": facts.privacy}
+
+
+def _incumbents(facts: Facts) -> dict[str, Any]:
+    """Return the weight of a measure whose chart shows one incumbent of each job, unless it is the default."""
+    return {"weight": "hours"} if facts.grouping.columns.people else {}
+
+
+def _by_group(chart: Call, measure: Call, facts: Facts, groups: tuple[str, ...] | None = None) -> View:
+    """Return a view with a mark per group."""
+    by = facts.grouping.by
+    return View(chart, Table(measure, facts.privacy, {"group": groups}, by=by), "group" if by else None)
 
 
 def _impact(state: State, facts: Facts) -> View:
-    families, states = _families(state), tuple(state["states"])
-    arguments: dict[str, Any] = {"states": states, "families": families, "privacy": facts.privacy}
+    arguments = _arguments(state, facts)
+    by, states = arguments["by"], arguments["states"]
     if state["show"] == "weights":
         chart = call("plot_weight_sensitivity", level_weights=state["level_weights"], **arguments)
-        measure = call("exposure", level_weights=state["level_weights"], states=states)
+        measure = call("exposure", by=by, level_weights=state["level_weights"], states=states, **_incumbents(facts))
     else:
         chart = call("plot_impact", weight=state["weight"], **arguments)
-        measure = call("impact", weight=state["weight"], states=states)
-    return View(chart, Table(measure, facts.privacy, {"job_family": families}), "job_family")
+        measure = call("impact", by=by, weight=state["weight"], states=states)
+    return _by_group(chart, measure, facts, arguments["groups"])
 
 
 def _hours(state: State, facts: Facts) -> View:
-    families, states = _families(state), tuple(state["states"])
-    chart = call("plot_hours", states=states, families=families, privacy=facts.privacy)
-    measure = call("hours", states=states)
-    return View(chart, Table(measure, facts.privacy, {"job_family": families}), "job_family")
+    arguments = _arguments(state, facts)
+    measure = call("hours", by=arguments["by"], states=arguments["states"], **_incumbents(facts))
+    return _by_group(call("plot_hours", **arguments), measure, facts, arguments["groups"])
 
 
 def _tasks(state: State, facts: Facts) -> View:
@@ -98,27 +110,27 @@ def _tasks(state: State, facts: Facts) -> View:
         return View(chart, Table(measure, facts.privacy, {"job_family": (family,)}), "job_id")
     if search:
         chart = call("plot_find_tasks", search, **arguments)
-        visible = facts.visible_families(states)
-        families = visible if visible != facts.families else None
+        visible = facts.visible_groups(states)
+        families = visible if visible != facts.groups else None
         table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": families})
         omitted = facts.n_suppressed_jobs(states)
         note = f"The chart counts all jobs. The table omits {plural(omitted, 'suppressed job')}." if omitted else ""
-        return View(chart, table, "job_family", note)
+        return View(chart, table, "group", note)
     chart = call("plot_impact", weight="tasks", **arguments)
     measure = call("impact", weight="tasks", states=states)
-    return View(chart, Table(measure, facts.privacy), "job_family")
+    return View(chart, Table(measure, facts.privacy), "group")
 
 
 def _compare(state: State, facts: Facts) -> View:
-    arguments: dict[str, Any] = {"snapshots": ("before", "profiles"), "states": tuple(state["states"])}
+    by, arguments = facts.grouping.argument, {"snapshots": ("before", "profiles"), "states": tuple(state["states"])}
     match state["change"]:
         case "moves":
             chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **arguments)
             return View(chart, Table(call("transitions", **arguments), facts.privacy))
-        case "families":
-            measure = call("compare" if state["value"] == "hours" else "compare_exposure", **arguments)
-            chart = call("plot_compare", by="job_family", measure=state["value"], privacy=facts.privacy, **arguments)
-            return View(chart, Table(measure, facts.privacy), "job_family")
+        case "groups":
+            measure = call("compare" if state["value"] == "hours" else "compare_exposure", by=by, **arguments)
+            chart = call("plot_compare", by=by, measure=state["value"], privacy=facts.privacy, **arguments)
+            return _by_group(chart, measure, facts)
     chart = call("plot_compare", level=state["level"], privacy=facts.privacy, **arguments)
-    keep = {} if facts.compares_families(state["states"]) else {"scope": ("all",)}
-    return View(chart, Table(call("compare", level=state["level"], **arguments), facts.privacy, keep))
+    keep = {} if facts.compares_groups(state["states"]) else {"scope": ("all",)}
+    return View(chart, Table(call("compare", by=by, level=state["level"], **arguments), facts.privacy, keep))

@@ -157,7 +157,7 @@ def compare_exposure(
             warnings=(
                 *pull_warnings(before, after),
                 *weight_warnings(level_weights, first.cells, second.cells),
-                *job_warnings(jobs),
+                *job_warnings(jobs, groups.noun),
             ),
         ),
     )

@@ -139,7 +139,7 @@ def overlap(
             unit="share, 0 to 1",
             basis="task and hours",
             policy=(
-                "Each task counts once per family; hours are for one incumbent of each job.",
+                f"Each task counts once per {matrix.reduced.groups.noun}; hours are for one incumbent of each job.",
                 "Shared tasks without hours in one of the groups are excluded from shares of hours, not set to zero.",
             ),
             warnings=(

@@ -16,6 +16,7 @@ import polars as pl
 
 from tpanalytics.errors import SnapshotError
 from tpanalytics.measures._core.aggregate import NO_STATE
+from tpanalytics.measures._core.groups import BY_FAMILY, SEPARATOR
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.release import release
@@ -93,12 +94,30 @@ def call(name: str, *positional: str, snapshots: tuple[str, ...] = ("profiles",)
 
 @dataclass(frozen=True)
 class Table:
-    """Table behind a chart: a measure's result, or the tasks if `measure` is None. `filters` selects rows."""
+    """Table behind a chart: a measure's result, or the tasks if `measure` is None.
+
+    `filters` selects rows by column, or by the label of the groups with the key ``group``.
+    """
 
     measure: Call | None
     privacy: Privacy | None = None
     filters: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     rationales: bool = False
+    by: tuple[str, ...] = (BY_FAMILY,)
+
+    def marks(self, source: Source, column: str) -> list[str]:
+        """Return the distinct values of a column, or the labels of the groups for the column ``group``."""
+        return self.of(source).select(self._labels(column)).to_series().unique().to_list()
+
+    def _labels(self, column: str) -> pl.Expr:
+        if column != "group":
+            return pl.col(column)
+        return pl.concat_str(self.by, separator=SEPARATOR) if len(self.by) > 1 else pl.col(self.by[0])
+
+    def _labels_code(self, column: str) -> str:
+        if column == "group" and len(self.by) > 1:
+            return f"pl.concat_str({as_python(self.by)}, separator={as_python(SEPARATOR)})"
+        return f"pl.col({as_python(self.by[0] if column == 'group' else column)})"
 
     def of(self, source: Source) -> pl.DataFrame:
         """Return the table after suppression and filtering."""
@@ -117,7 +136,7 @@ class Table:
         filters = {column: values for column, values in self.filters.items() if values is not None}
         meaning = get_metadata(frame)
         for column, values in filters.items():
-            frame = frame.filter(pl.col(column).is_in(values))
+            frame = frame.filter(self._labels(column).is_in(values))
         if not filters or meaning is None:
             return frame
         note = "Only the selected rows are shown. The numbers of jobs and tasks describe all rows."
@@ -125,7 +144,7 @@ class Table:
 
     def __str__(self) -> str:
         filters = "".join(
-            f'.filter(pl.col("{column}"){_filled(values)}.is_in({as_python(values)}))'
+            f".filter({self._labels_code(column)}{_filled(values)}.is_in({as_python(values)}))"
             for column, values in self.filters.items()
             if values is not None
         )

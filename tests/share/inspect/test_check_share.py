@@ -19,6 +19,7 @@ from openpyxl.comments import Comment
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.helpers.grouped import with_countries
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.cli.main import main
 from tpanalytics.share.inspect.readers.by_suffix import READERS
@@ -196,6 +197,17 @@ def test_small_groups_are_found_unless_suppressed(measure: Callable[..., pl.Data
     assert kinds(tpa.check_share(f"full{suffix}", privacy=tpa.Privacy(min_jobs=0, min_headcount=0)), "stop") == set()
 
 
+@pytest.mark.parametrize("by", ["country", ["country", "pay_grade"]])
+def test_small_groups_of_any_column_are_found_unless_suppressed(by: Any) -> None:
+    profiles = with_countries(tpa.load_sample())
+    privacy = tpa.Privacy(min_jobs=10)
+    for measure in (tpa.hours, tpa.impact):
+        path = tpa.save(measure(profiles, by=by), "full.csv")
+        assert kinds(tpa.check_share(path, privacy=privacy), "stop") == {"small groups"}
+        path = tpa.save(tpa.suppress(measure(profiles, by=by), profiles, privacy=privacy), "suppressed.csv")
+        assert kinds(tpa.check_share(path, privacy=privacy), "stop") == set()
+
+
 def test_small_groups_are_found_in_formatted_numbers() -> None:
     head = "<tr><th>Job family</th><th>Jobs</th><th>Headcount</th><th>Hours</th></tr>"
 
@@ -214,7 +226,7 @@ def test_parts_of_a_larger_family_are_not_a_stop() -> None:
     bins = pl.DataFrame({"job_family": ["A", "A", "B", "B"], "hours": [10.0, 20.0, 10.0, 30.0], "jobs": [1, 5, 2, 9]})
     found = tpa.check_share(tpa.save(bins, "bins.csv"))
     assert kinds(found, "stop") == set()
-    assert "2 rows with fewer than 3 jobs or 5 people, part of a larger family" in found["found"].to_list()
+    assert "2 rows with fewer than 3 jobs or 5 people, part of a larger group" in found["found"].to_list()
     few = tpa.check_share(tpa.save(bins.with_columns(jobs=pl.Series([1, 1, 2, 9])), "few.csv"))
     assert kinds(few, "stop") == {"small groups"}
     levels = tpa.check_share(tpa.save(bins.with_columns(level=pl.Series(["H1", "H2"] * 2)), "levels.csv"))

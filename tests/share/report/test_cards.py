@@ -18,7 +18,7 @@ from tpanalytics.share.report.results import Results
 )
 def test_exposure_card_labels_range_and_estimate(grade: str, value: str, label: str, interval: str) -> None:
     frame = pl.DataFrame(
-        {"job_family": ["All"], "exposure": [0.58], "bound_low": [0.29], "bound_high": [0.79], "data_grade": [grade]}
+        {"group": ["All"], "exposure": [0.58], "bound_low": [0.29], "bound_high": [0.79], "data_grade": [grade]}
     )
     card = _exposure(Results({}, {"exposure": frame}, {"exposure": frame}, {}))
     assert (card.value, card.interval_label, card.interval) == (value, label, interval)

@@ -74,11 +74,11 @@ def reports(
     """Return a report of each kind, in separate folders."""
     kinds: dict[str, dict[str, Any]] = {
         "company": {"privacy": FEW},
-        "family": {"privacy": FEW, "families": "Finance"},
-        "suppressed family": {"privacy": FEW, "families": "Research and Development"},
+        "family": {"privacy": FEW, "groups": "Finance"},
+        "suppressed family": {"privacy": FEW, "groups": "Research and Development"},
         "jobs": {"jobs": True, "privacy": FEW},
         "rationales": {"rationales": True, "privacy": FEW},
-        "everything": {"before": earlier, "families": "Finance", "rationales": True, "jobs": True},
+        "everything": {"before": earlier, "groups": "Finance", "rationales": True, "jobs": True},
     }
     with cached_charts(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(save_report, "datetime", FixedClock)
@@ -203,8 +203,7 @@ def test_suppressed_family_does_not_affect_other_reports(profiles: tpa.TaskProfi
     changed = replace(profiles, tasks=profiles.tasks.with_columns(pl.col("weekly_hours") * factor))
     with one_chart_only():
         expected, actual = (
-            tables(tpa.save_report(side, "report.html", families="Finance", privacy=FEW))
-            for side in (profiles, changed)
+            tables(tpa.save_report(side, "report.html", groups="Finance", privacy=FEW)) for side in (profiles, changed)
         )
     assert actual == expected
 
@@ -245,9 +244,9 @@ def test_report_notes_missing_data(case: str, profiles: tpa.TaskProfiles, earlie
 
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
-    "similar family": ({"families": "Finanse"}, "(did you mean 'Finance'?)"),
-    "unknown family": ({"families": "zzz"}, "`families` must be the name of one job family or None, not 'zzz'."),
-    "several families": ({"families": ["Finance"]}, "must be the name of one job family or None, not ['Finance']"),
+    "similar family": ({"groups": "Finanse"}, "(did you mean 'Finance'?)"),
+    "unknown family": ({"groups": "zzz"}, "`groups` must be the name of one job family or None, not 'zzz'."),
+    "several families": ({"groups": ["Finance"]}, "must be the name of one job family or None, not ['Finance']"),
     "suffix": ({"path": "out/report.htm"}, "`path` must end in .html, not 'report"),
     "no suffix": ({"path": "out/report"}, "`path` must end in .html, not 'report"),
     "path": ({"path": 5}, "`path` must be a file path like 'chart.svg', not int"),
@@ -295,7 +294,7 @@ def test_same_data_and_time_give_identical_bytes(
     reports: dict[str, Path], profiles: tpa.TaskProfiles, earlier: tpa.TaskProfiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(save_report, "datetime", FixedClock)
-    again = tpa.save_report(profiles, "again.html", before=earlier, families="Finance", rationales=True, jobs=True)
+    again = tpa.save_report(profiles, "again.html", before=earlier, groups="Finance", rationales=True, jobs=True)
     assert b"3 February 2026" in again.read_bytes()
     assert again.read_bytes() == reports["everything"].read_bytes()
 

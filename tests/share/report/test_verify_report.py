@@ -53,7 +53,7 @@ def comparison(
     few_resamples: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    return tpa.save_report(profiles, tmp_path_factory.mktemp("verify") / "two.html", before=earlier, families="Finance")
+    return tpa.save_report(profiles, tmp_path_factory.mktemp("verify") / "two.html", before=earlier, groups="Finance")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_two_snapshots_are_compared_in_order(
     with pytest.raises(tpa.ShareError, match=r"compares two snapshots\. Pass the earlier one as `before`"):
         tpa.verify_report(comparison, profiles)
     swapped = differences(tpa.verify_report(comparison, earlier, before=profiles))
-    assert {"snapshot: hash of both tables", "earlier snapshot: hash of both tables"} <= set(swapped)
+    assert {"snapshot: hash of the tables", "earlier snapshot: hash of the tables"} <= set(swapped)
 
 
 def test_written_and_read_snapshot_is_equal(report: Path, profiles: tpa.TaskProfiles) -> None:
@@ -129,7 +129,7 @@ def test_order_of_rows_and_columns_is_ignored(report: Path, profiles: tpa.TaskPr
 
 def test_different_data_are_found(report: Path, profiles: tpa.TaskProfiles, earlier: tpa.TaskProfiles) -> None:
     found = differences(tpa.verify_report(report, earlier))
-    assert found[0] == "snapshot: hash of both tables"
+    assert found[0] == "snapshot: hash of the tables"
     assert any(what.startswith("hours: row") for what in found)
     state = pl.when(pl.int_range(pl.len()) == 7).then(pl.lit("validated")).otherwise(pl.lit("suggested"))
     dtype = profiles.tasks.schema["validation_state"]
@@ -138,7 +138,7 @@ def test_different_data_are_found(report: Path, profiles: tpa.TaskProfiles, earl
         tasks=profiles.tasks.with_columns(validation_state=state.cast(dtype)),
         manifest=profiles.manifest,
     )
-    assert "snapshot: hash of both tables" in differences(tpa.verify_report(report, changed))
+    assert "snapshot: hash of the tables" in differences(tpa.verify_report(report, changed))
 
 
 def first(pattern: str, new: str) -> Callable[[str], str]:
@@ -216,9 +216,9 @@ def test_changed_evidence_with_a_new_hash_is_found(report: Path, profiles: tpa.T
 
 
 @edited
-@pytest.mark.parametrize("families", ["Finance", "no such family"])
-def test_changed_arguments_are_found(families: str, report: Path, profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
-    choices = {**evidence(report)["choices"], "families": families}
+@pytest.mark.parametrize("groups", ["Finance", "no such family"])
+def test_changed_arguments_are_found(groups: str, report: Path, profiles: tpa.TaskProfiles, tmp_path: Path) -> None:
+    choices = {**evidence(report)["choices"], "groups": groups}
     assert differences(tpa.verify_report(with_evidence(report, tmp_path, choices=choices), profiles))
 
 
@@ -243,8 +243,8 @@ NOT_A_REPORT: dict[str, bytes | None] = {
     "not text": b"\x89PNG\r\n\xff\xfe",
     "not JSON": b'<script id="evidence-block">{</script>',
     "list": b'<script id="evidence-block">[1]</script>',
-    "other version": b'<script id="evidence-block">{"report": 2}</script>',
-    "incomplete": b'<script id="evidence-block">{"report": 1, "made": "2026-01-01T00:00:00+00:00"}</script>',
+    "other version": b'<script id="evidence-block">{"report": 3}</script>',
+    "incomplete": b'<script id="evidence-block">{"report": 2, "made": "2026-01-01T00:00:00+00:00"}</script>',
 }
 
 

@@ -279,15 +279,9 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
     # `impute_hours` flags imputed hours in this column.
     marked = IMPUTED in present
     imputed = {"imputed": nw.when(nw.col(IMPUTED)).then(known)} if marked else {}
-    distinct = list(dict.fromkeys(columns))
     reduced = (
-<<<<<<< HEAD
         tasks.select(*distinct, *snapshot, *least_texts.values(), weekly_hours=known, **imputed)
         .group_by(*distinct, *snapshot)
-=======
-        tasks.select(*distinct, *least_texts.values(), weekly_hours=known, **imputed)
-        .group_by(*distinct)
->>>>>>> i16-charts
         .agg(
             n=nw.len(),
             n_known=nw.col("weekly_hours").count(),

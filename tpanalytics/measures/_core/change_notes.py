@@ -138,8 +138,8 @@ def _time(text: Any) -> datetime | None:
     return time if time.tzinfo else None
 
 
-def job_warnings(jobs: pl.DataFrame) -> tuple[str, ...]:
-    """Return warnings about jobs that are in only one snapshot or changed families."""
+def job_warnings(jobs: pl.DataFrame, noun: str = "job family") -> tuple[str, ...]:
+    """Return warnings about jobs that are in only one snapshot or changed groups."""
     removed, added = (int(jobs.get_column(f"family_{side}").null_count()) for side in ("after", "before"))
     moved = int((jobs.get_column("family_before") != jobs.get_column("family_after")).sum())
     warnings = []
@@ -150,7 +150,8 @@ def job_warnings(jobs: pl.DataFrame) -> tuple[str, ...]:
         )
     if moved:
         warnings.append(
-            f"{_n(moved, 'job', 'jobs')} changed job family. Both snapshots count them in the later family."
+            f"{_n(moved, 'job', 'jobs')} changed {noun}. Both snapshots count them in the later "
+            f"{'family' if noun == 'job family' else 'one'}."
         )
     return tuple(warnings)
 
@@ -173,7 +174,7 @@ def match_warnings(pair: Pair) -> tuple[str, ...]:
         .filter("named")
         .sum(),
     ).row(0, named=True)
-    warnings = list(job_warnings(pair.jobs))
+    warnings = list(job_warnings(pair.jobs, pair.groups.noun))
     if in_both and counts["before"] and counts["after"] and not counts["matched"]:
         other = "text" if pair.same_task == "id" else "id"
         warnings.append(f"No task has the same {pair.same_task} in both snapshots. Try same_task={other!r}.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_JOBS",
     "BY_FAMILY",
+    "SEPARATOR",
     "GroupColumns",
     "Groups",
     "group_columns",

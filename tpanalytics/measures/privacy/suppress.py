@@ -10,11 +10,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
-<<<<<<< HEAD
-from tpanalytics.measures._core.groups import BY_FAMILY, missing_label, noun
-=======
-from tpanalytics.measures._core.groups import BY_FAMILY, short_noun
->>>>>>> i16-charts
+from tpanalytics.measures._core.groups import BY_FAMILY, missing_label, noun, short_noun
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures._core.staff import STAFF
@@ -40,10 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
-<<<<<<< HEAD
-=======
     from tpanalytics.typing import By
->>>>>>> i16-charts
 
 __all__ = [
     "apply_change_policy",
@@ -312,13 +305,17 @@ def _suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privac
 
 @cached
 def suppressed_jobs(
-    profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
+    profiles: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str] = COUNTED_STATES,
+    privacy: Privacy | None = None,
 ) -> pl.Series:
-    """Return the ids of the jobs that `suppress` removes from a result by job."""
-    jobs = members(profiles, states)
+    """Return the ids of the jobs that `suppress` removes from a result by job, given groups that don't overlap."""
+    jobs = members(profiles, states, by)
     if privacy is None or privacy.off:
         return jobs.get_column("job_id").clear()
-    families = suppressed_families(_small_families(group_counts(profiles, states=states), privacy))
+    families = suppressed_families(_small_families(group_counts(profiles, by=by, states=states), privacy))
     cells = per_member_counts(jobs)
     # Each row describes a single job, so only the number of people matters.
     is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
@@ -349,10 +346,12 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
         shown = parts.filter(~pl.col("job_id").is_in(pl.concat(removed).to_list()))
         all_suppressed = parts.height > shown.height == 0
     else:
-        shown = apply_change_policy(
-            parts.drop("scope"), before, after, by=by_of(result), states=states, privacy=privacy
-        )
-        shown, all_suppressed = shown.with_columns(scope=pl.lit("group")), are_all_suppressed(shown)
+        by = by_of(result)
+        shown = apply_change_policy(parts.drop("scope"), before, after, by=by, states=states, privacy=privacy)
+        shown = shown.with_columns(scope=pl.lit("group"))
+        # A result for all jobs together has no rows by group.
+        groups = families_in_change(before, after, by=by, states=states, privacy=privacy)
+        all_suppressed = are_all_suppressed(groups)
     rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
 

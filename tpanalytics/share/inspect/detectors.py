@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,7 +14,7 @@ from tpanalytics.formatting import plural
 from tpanalytics.share.inspect.findings import Finding, Piece, snake_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tpanalytics.measures.privacy.policy import Privacy
 
@@ -62,7 +63,11 @@ _NAME_COLUMN = re.compile(r"(?:\w+_)?(?:tasks?|jobs?|names?|titles?|labels?|skil
 _MIN_LENGTH, _MIN_SPACES, _MIN_SENTENCES = 60, 8, 50
 _JOB_LEVEL = ("job_id", "job_external_id", "external_id", "job_name", "job")
 _TASK_LEVEL = ("task_id", "task_external_id", "task_key", "task_name", "task")
-_FAMILY = {"job_family", "family", "family_name", "job_family_name"}
+_FAMILY = {"job_family", "family", "family_name", "job_family_name", "group"}
+#: Columns that follow the columns of a result that name the group.
+_AFTER_GROUP = {"jobs", "level", "ai_impact_level", "tasks", "hours", "headcount", "scope"}
+#: First columns of results that are not by group.
+_NOT_GROUPS = {"skill", "skill_id", "rank"}
 #: Columns still shown in suppressed rows.
 _UNSUPPRESSED = {
     *_FAMILY,
@@ -73,7 +78,6 @@ _UNSUPPRESSED = {
     "headcount",
     "basis",
     "reason",
-    "group",
     "scope",
 }
 
@@ -186,24 +190,35 @@ def _small_groups(where: str, table: pl.DataFrame, privacy: Privacy) -> Iterator
             number = _number(names[column])
             # If no value exceeds 1, these are shares of headcount.
             is_small |= (number > 0) & (number < minimum) & ((number.max() > 1) | (column == "jobs"))
-    visible = [_number(name).is_not_null() for key, name in names.items() if key not in _UNSUPPRESSED]
+    groups = _group_columns(names)
+    unsuppressed = {*_UNSUPPRESSED, *groups}
+    visible = [_number(name).is_not_null() for key, name in names.items() if key not in unsuppressed]
     if not visible or not {"jobs", "headcount"} & set(names):
         return
     small = table.filter((is_small & pl.any_horizontal(visible)).fill_null(value=False))
     if small.height:
-        family = next((names[name] for name in names if name in _FAMILY), None)
-        by_family = family is not None and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
-        parts = by_family and _is_distribution(table, family, names, privacy)
+        by_group = bool(groups) and not {*_JOB_LEVEL, *_TASK_LEVEL} & set(names)
+        parts = by_group and _is_distribution(table, [names[key] for key in groups], names, privacy)
         limits = f"fewer than {privacy.min_jobs} jobs or {privacy.min_headcount:g} people"
-        description = f"{plural(small.height, 'row')} with {limits}{', part of a larger family' if parts else ''}"
-        yield Finding(where, "small groups", description, "stop" if by_family and not parts else "look")
+        description = f"{plural(small.height, 'row')} with {limits}{', part of a larger group' if parts else ''}"
+        yield Finding(where, "small groups", description, "stop" if by_group and not parts else "look")
 
 
-def _is_distribution(table: pl.DataFrame, family: str | None, names: dict[str, str], privacy: Privacy) -> bool:
-    """Return whether the rows split each family's jobs into groups, as in a distribution."""
-    if family is None or "jobs" not in names or "level" in names:
+def _group_columns(names: Iterable[str]) -> list[str]:
+    """Return the columns that name a row's group: job families, or the first columns of a result by group."""
+    known = [name for name in names if name in _FAMILY]
+    if known:
+        return known[:1]
+    first = list(takewhile(lambda name: name not in _AFTER_GROUP, names))
+    following = next((name for name in names if name in _AFTER_GROUP), None)
+    return first if following in ("jobs", "level", "ai_impact_level") and not _NOT_GROUPS & set(first) else []
+
+
+def _is_distribution(table: pl.DataFrame, groups: list[str], names: dict[str, str], privacy: Privacy) -> bool:
+    """Return whether the rows split the jobs of each group, as in a distribution."""
+    if "jobs" not in names or {"level", "ai_impact_level"} & names.keys():
         return False
-    jobs = table.group_by(family).agg(rows=pl.len(), jobs=_number(names["jobs"]).sum())
+    jobs = table.group_by(groups).agg(rows=pl.len(), jobs=_number(names["jobs"]).sum())
     return bool(jobs.select((pl.col("rows") > 1).any() & (pl.col("jobs") >= privacy.min_jobs).all()).item())
 
 

@@ -9,7 +9,6 @@ import polars as pl
 
 from tpanalytics.formatting import NONE, coverage_percent, percent, plural
 from tpanalytics.measures._core.metadata import grade_of
-from tpanalytics.schema import NO_FAMILY
 from tpanalytics.share.report.tables import SEPARATOR, between, number
 
 if TYPE_CHECKING:
@@ -18,9 +17,11 @@ if TYPE_CHECKING:
     from tpanalytics.share.report.results import Results
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["Card", "cards", "sentences"]
+__all__ = ["MISSING", "Card", "cards", "sentences"]
 
 _AT_H1 = pl.col("level") == "H1"
+#: Matches the label of a group with a missing value, such as "(no job family)".
+MISSING = r"(^| · )\(no [^()]*\)"
 _GRADES = {"A": "high coverage", "B": "medium coverage", "C": "low coverage; do not quote on its own"}
 
 
@@ -41,10 +42,10 @@ class Card:
 
 
 def cards(scope: ReportScope, results: Results) -> list[Card]:
-    """Return the cards, or an empty list if there are no jobs or if totals would reveal suppressed families."""
+    """Return the cards, or an empty list if there are no jobs or if totals would reveal suppressed groups."""
     if scope.all_suppressed or not scope.shown.jobs.height:
         return []
-    return [_automatable(results), _exposure(results), _hours(results), _coverage(results)]
+    return [_automatable(results, scope.work), _exposure(results), _hours(results), _coverage(results)]
 
 
 def sentences(scope: ReportScope, results: Results) -> list[str]:
@@ -59,6 +60,7 @@ def sentences(scope: ReportScope, results: Results) -> list[str]:
         lines += [f"{missing} of tasks have no hours. They are excluded, not counted as zero.", _judgements(scope)]
     else:
         lines += ["Missing hours are excluded, not counted as zero.", "AI impact levels are judgements."]
+    lines += scope.grouping.overlap_notes(None)
     lines.append("The formulas are defined by tpanalytics, not by the source of the data.")
     lines.append(
         f"The export contains {plural(scope.profiles.jobs.height, 'job')} and may be a subset of the tenant's jobs."
@@ -73,7 +75,7 @@ def _judgements(scope: ReportScope) -> str:
     return f"AI impact levels are judgements. {coverage_percent(validated / counted.height)} of tasks are validated."
 
 
-def _automatable(results: Results) -> Card:
+def _automatable(results: Results, work: str) -> Card:
     total = results.totals["mix"]
     row = _first(total.filter(_AT_H1))
     if not row:  # no hours at H1, or no tasks
@@ -84,7 +86,7 @@ def _automatable(results: Results) -> Card:
         key="automatable",
         name="Highly automatable",
         value=percent(row["share"]),
-        unit="of documented weekly hours",
+        unit=f"of {work}",
         interval=_between(row["share_low"], row["share_high"], "share"),
         comparator=_comparator(results, "mix", "share", percent),
         caveat="Not a share of jobs or people.",
@@ -165,19 +167,21 @@ def _grade(letter: str | None) -> dict[str, str]:
 
 
 def _comparator(results: Results, key: str, name: str, format_value: Callable[[Any], str]) -> str:
-    """Return the company figure in family reports, otherwise the highest and lowest families graded A or B."""
+    """Return the company figure in group reports, otherwise the highest and lowest groups graded A or B."""
     at_h1 = _AT_H1 if key == "mix" else pl.lit(value=True)
     if results.company:
         value = _first(results.company[key].filter(at_h1)).get(name)
         return "" if value is None else f"company {format_value(value)}"
-    families = results.families[key].filter(at_h1)
-    comparable = families.filter(
-        pl.col(name).is_not_null() & pl.col("data_grade").is_in(["A", "B"]) & (pl.col("job_family") != NO_FAMILY)
-    ).sort(name, "job_family", descending=[True, False])
+    is_missing = pl.col("group").str.contains(MISSING)
+    comparable = (
+        results.groups[key]
+        .filter(at_h1, pl.col(name).is_not_null(), pl.col("data_grade").is_in(["A", "B"]), ~is_missing)
+        .sort(name, "group", descending=[True, False])
+    )
     if comparable.height < 2:
         return ""
-    ends = [comparable.select("job_family", name).row(n) for n in (0, -1)]
+    ends = [comparable.select("group", name).row(n) for n in (0, -1)]
     return "; ".join(
-        f"{label} {family}, {format_value(value)}"
-        for label, (family, value) in zip(("highest", "lowest"), ends, strict=True)
+        f"{label} {group}, {format_value(value)}"
+        for label, (group, value) in zip(("highest", "lowest"), ends, strict=True)
     )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.schema import NO_FAMILY, provenance
+from tpanalytics.measures._core.groups import SEPARATOR
+from tpanalytics.schema import provenance
 from tpanalytics.share.bundle import made_with
 
 if TYPE_CHECKING:
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
     from tpanalytics.share.report.sections.section import Section
     from tpanalytics.share.report.tables import ReportTable
 
-__all__ = ["block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
+__all__ = ["FORMAT", "block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
 
+#: Version of the evidence block. Version 1 had no groups other than job families.
+FORMAT = 2
 _SLICE_ROWS = 20_000
 
 
 def content_hash(profiles: TaskProfiles) -> str:
-    """Return a hash of both tables, ignoring row and column order."""
+    """Return a hash of the tables, ignoring row and column order."""
     checksum = hashlib.sha256()
-    for frame in (profiles.jobs, profiles.tasks):
+    for frame in (profiles.jobs, profiles.tasks, *([] if profiles.people is None else [profiles.people])):
         names = sorted(frame.columns)
         lines = []
         for part in frame.select(names).iter_slices(_SLICE_ROWS):
@@ -50,7 +53,8 @@ def versions() -> dict[str, str]:
 def choices(scope: ReportScope) -> dict[str, Any]:
     """Return the arguments passed to `save_report`."""
     return {
-        "families": scope.family,
+        "by": scope.by if isinstance(scope.by, str) else scope.by and list(scope.by),
+        "groups": scope.group,
         "states": list(scope.states),
         "level_weights": dict(scope.level_weights),
         "contract_hours": scope.contract_hours,
@@ -78,7 +82,7 @@ def snapshot(profiles: TaskProfiles) -> dict[str, Any]:
 def block(scope: ReportScope, tables: Sequence[tuple[Section, ReportTable]], created: str) -> dict[str, Any]:
     """Return the machine-readable evidence, including every table at full precision."""
     evidence: dict[str, Any] = {
-        "report": 1,
+        "report": FORMAT,
         "made": created,
         "snapshot": snapshot(scope.profiles),
         "before": None if scope.before is None else snapshot(scope.before),
@@ -109,38 +113,48 @@ def preamble(scope: ReportScope) -> str:
     if scope.before is not None:
         lines.append('before = tpa.read_profiles("SNAPSHOT_BEFORE")')
     lines += [
+        f"by = {choices(scope)['by']!r}",
+        f"weight = {scope.weight!r}",
         f"states = {scope.states!r}",
         f"level_weights = {dict(scope.level_weights)!r}",
         f"contract_hours = {scope.contract_hours!r}",
         f"limits = {asdict(scope.limits)!r}",
         "privacy = tpa.Privacy(**limits)",
     ]
-    family = scope.family
-    if family is None:
+    if scope.group is None:
         return "\n".join(lines)
-    in_family = f'pl.col("job_family").fill_null({NO_FAMILY!r}) == {family!r}'
-    lines.append(f"part = profiles.filter({in_family})")
+    in_group = f"{scope.grouping.label} == {scope.group!r}"
+    lines.append(f"part = profiles.filter({in_group})")
     if scope.before is not None:
         lines += [
-            f'removed = before.jobs.join(profiles.jobs, on="job_id", how="anti").filter({in_family})',
+            f'removed = before.jobs.join(profiles.jobs, on="job_id", how="anti").filter({in_group})',
             'ids = [*part.jobs["job_id"], *removed["job_id"]]',
             'part_before = before.filter(pl.col("job_id").is_in(ids))',
         ]
     return "\n".join(lines)
 
 
+def _rows_of_group(scope: ReportScope) -> str:
+    """Return Python code that matches the rows of the report's group in a result."""
+    by = scope.grouping.by
+    label = f"pl.col({by[0]!r})" if len(by) == 1 else f"pl.concat_str({list(by)!r}, separator={SEPARATOR!r})"
+    return f"{label} == {scope.group!r}"
+
+
 def code_of(section: Section, scope: ReportScope) -> str:
     """Return the Python code for a section's table and charts."""
-    part, part_before = ("profiles", "before") if scope.family is None else ("part", "part_before")
+    part, part_before = ("profiles", "before") if scope.group is None else ("part", "part_before")
     if section.code:
-        result = re.sub(r"\bpart\b", part, section.code).replace("SUPPRESSED_FAMILIES", repr(sorted(scope.suppressed)))
+        code = section.code if isinstance(section.code, str) else section.code(scope)
+        result = re.sub(r"\bpart\b", part, code).replace("SUPPRESSED_GROUPS", repr(sorted(scope.suppressed)))
+        result = result.replace("group=GROUP", f"group={scope.grouping.label}")
     elif section.cut == "part":
         result = section.measure.text(profiles=part, before=part_before)
     else:
         result = section.measure.text()
-        if section.cut == "family":
+        if section.cut == "group":
             result = f"tpa.suppress({result}, profiles, privacy=privacy)"
-        if scope.family is not None:
-            result += f".filter(job_family={scope.family!r})"
+        if scope.group is not None:
+            result += f".filter({_rows_of_group(scope)})"
     lines = [f"{section.key.replace('-', '_')} = {result}"]
     return "\n".join([*lines, *(chart.text(profiles=part, before=part_before) for chart in section.charts)])

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tpanalytics.charts._core.grouping import capitalized
 from tpanalytics.errors import ShareError, collect_warnings, warn
 from tpanalytics.formatting import clean_text, plural
+from tpanalytics.measures._core.groups import BY_FAMILY, noun
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.privacy.policy import USUAL, suppression_note
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, provenance
+from tpanalytics.schema import COUNTED_STATES, provenance
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.cards import cards, sentences
 from tpanalytics.share.report.embed import Picture, library, picture, script_safe
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.share.report.sections.section import Section
+    from tpanalytics.typing import By
 
 __all__ = ["render", "save_report"]
 
@@ -61,7 +64,8 @@ def save_report(
     profiles: TaskProfiles,
     path: str | Path,
     *,
-    families: str | None = None,
+    by: By = BY_FAMILY,
+    groups: str | None = None,
     before: TaskProfiles | None = None,
     states: Sequence[str] = COUNTED_STATES,
     level_weights: Mapping[str, float] = WEIGHTS,
@@ -71,23 +75,29 @@ def save_report(
     rationales: bool = False,
     jobs: bool = False,
 ) -> Path:
-    """Write a report on a company or a job family to a single offline HTML file.
+    """Write a report on a company or one of its groups of jobs to a single offline HTML file.
 
     The report opens in any browser and can be printed on A4. Charts are images that become interactive if scripts are
     allowed, with tables below. Missing data are never shown as zero. The report documents the snapshot, arguments,
     library versions and Python code behind every figure. Use `verify_report` to recompute the figures.
 
-    Small groups are suppressed across the whole company, so a family report doesn't reveal more than the company
+    Small groups are suppressed across the whole company, so a report on one group doesn't reveal more than the company
     report. Individual jobs and rationales are only included on request.
 
     Parameters
     ----------
     profiles
-        The whole company's task profiles, even for a family report.
+        The whole company's task profiles, even for a report on one group.
     path
         Output file, which must end in ``.html``. Missing folders are created.
-    families
-        Job family to report on. Defaults to all families.
+    by
+        How to group jobs: a column of `jobs`, `people` or `tasks`, a list of columns, or None for all jobs together.
+        With a column of `people`, a job counts in every group that has people in it, and shares and the index are
+        weighted by people if their number is known. With a column of `tasks`, jobs count where they have at least one
+        such task.
+    groups
+        Name of the group to report on, such as ``"Finance"``, or ``"Finance · BE"`` for two columns. Requires columns
+        of `jobs`. If None, the report covers all groups.
     before
         An earlier snapshot of the same company. If given, the report starts with the changes.
     states
@@ -99,11 +109,12 @@ def save_report(
     privacy
         Thresholds for suppressing small groups. If `None`, nothing is suppressed.
     title
-        Report heading. Defaults to the family and topic.
+        Report heading. Defaults to the group and topic.
     rationales
-        If `True`, quote the rationales of the H1 tasks with the most hours.
+        If `True`, quote the rationales of the H1 tasks with the most hours. Requires groups by columns of `jobs`.
     jobs
-        If `True`, include one row per job. Jobs with few people are still suppressed.
+        If `True`, include one row per job. Jobs with few people are still suppressed. Requires groups by columns of
+        `jobs`.
 
     Returns
     -------
@@ -113,9 +124,9 @@ def save_report(
     Raises
     ------
     ShareError
-        If the suffix is not ``.html``, the family does not exist, or the file cannot be written.
+        If the suffix is not ``.html``, the group does not exist, or the file cannot be written.
     SchemaError
-        If a column is missing.
+        If a column is missing, or `by` is not a column of `jobs`, `people` or `tasks`.
     ArgumentError
         If an argument is invalid.
 
@@ -136,7 +147,8 @@ def save_report(
         raise ShareError(f"`path` must end in .html, not {path.name!r}.")
     scope = resolve_scope(
         profiles,
-        families=families,
+        by=by,
+        groups=groups,
         before=before,
         states=states,
         level_weights=level_weights,
@@ -152,7 +164,7 @@ def save_report(
 def render(scope: ReportScope, created: str) -> str:
     """Return the HTML page. The same scope, versions and time produce identical text."""
     with collect_warnings() as texts:
-        sections = [section for section in SECTIONS if section.when(scope)]
+        sections = [section.worded(scope) for section in SECTIONS if section.when(scope)]
         results = measure_all(scope, sections)
         parts = [_part(section, scope, results.frames[section.key]) for section in sections]
     for text in dict.fromkeys(texts):
@@ -199,8 +211,10 @@ def render(scope: ReportScope, created: str) -> str:
 
 def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
     table = section.table(scope, frame)
-    suppressed = bool(section.charts) and scope.all_suppressed and scope.family is not None
+    suppressed = bool(section.charts) and scope.all_suppressed and scope.group is not None
     charts = () if suppressed else section.charts
+    if not scope.grouping.by_family and not scope.has_charts_of_all:
+        charts = tuple(chart for chart in charts if "by" in chart.choices)
     keys = [section.key, *(f"{section.key}-{n}" for n in range(2, len(charts) + 1))]
     rows = [[clean_text(cell) or "" for cell in row] for row in printed(table)]
     return _Part(
@@ -210,7 +224,8 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
         long={column.name for n, column in enumerate(table.columns) if any(len(row[n]) > _WIDE_CELL for row in rows)},
         notes=[*table.notes, *reason_notes(table)],
         charts=[picture(chart.of(scope.part, scope), key) for chart, key in zip(charts, keys, strict=False)],
-        replacement=["Suppressed: this family, or another one it would reveal, is a small group."] * suppressed,
+        replacement=[f"Suppressed: this {scope.grouping.one}, or another one it would reveal, is a small group."]
+        * suppressed,
         code=evidence.code_of(section, scope),
         level="h3" if section.group == "quality" else "h2",
     )
@@ -219,9 +234,11 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
 def _title(scope: ReportScope) -> str:
     if scope.title is not None:
         return clean_text(scope.title) or "Report"
-    family = "Jobs without a family" if scope.family == NO_FAMILY else scope.family
+    grouping, group = scope.grouping, scope.group
+    name = f"Jobs without a {grouping.one}" if group is not None and group == grouping.missing_label else group
     topic = "AI impact and changes" if scope.before else "AI impact"
-    return clean_text(f"{family}: {topic}" if family else f"{topic} by job family") or ""
+    by_group = f" by {grouping.name}" if scope.by is not None else ""
+    return clean_text(f"{name}: {topic}" if name else f"{topic}{by_group}") or ""
 
 
 def _standfirst(scope: ReportScope) -> str:
@@ -231,20 +248,28 @@ def _standfirst(scope: ReportScope) -> str:
     tasks = plural(scope.shown.tasks.height, "task")
     if rejected := scope.shown.tasks.filter(pl.col("validation_state").cast(pl.String) == "rejected").height:
         tasks += f" ({rejected:,} rejected)"
-    if scope.family is not None:
+    if scope.group is not None:
         return f"{plural(jobs.height, 'job')} with {tasks}, compared with the whole company."
-    families = plural(jobs.get_column("job_family").drop_nulls().n_unique(), "job family")
-    without = jobs.get_column("job_family").null_count()
-    note = f" {plural(without, 'job')} {'has' if without == 1 else 'have'} no family." if without else ""
-    return f"{families} with {plural(jobs.height, 'job')} and {tasks}.{note} Missing data are shown as missing."
+    if scope.by is None:
+        return f"{plural(jobs.height, 'job')} with {tasks}. Missing data are shown as missing."
+    grouping, members = scope.grouping, scope.members.get_column("group")
+    groups = grouping.count(members.filter(members != grouping.missing_label).n_unique())
+    without = (members == grouping.missing_label).sum()
+    note = f" {plural(without, 'job')} {'has' if without == 1 else 'have'} no {grouping.one}." if without else ""
+    return f"{groups} with {plural(jobs.height, 'job')} and {tasks}.{note} Missing data are shown as missing."
 
 
 def _empty_notes(scope: ReportScope) -> list[str]:
     if not scope.shown.jobs.height:
         return ["These task profiles contain no jobs, so there is nothing to report."]
     if scope.all_suppressed:
-        subject = "This family is suppressed" if scope.family is not None else "Every job family is suppressed"
-        return [f"{subject}: its figures, and any total, would reveal a small group of jobs or people."]
+        grouping = scope.grouping
+        subject = f"This {grouping.one} is suppressed: its figures, and any total,"
+        if scope.group is None:
+            subject = f"Every {grouping.noun} is suppressed: its figures, and any total,"
+        if scope.by is None:
+            subject = "All figures are suppressed: they"
+        return [f"{subject} would reveal a small group of jobs or people."]
     if not scope.shown.tasks.height:
         return ["The jobs have no tasks, so hours and AI impact are unknown."]
     if not scope.shown.tasks.get_column("weekly_hours").count():
@@ -255,11 +280,13 @@ def _empty_notes(scope: ReportScope) -> list[str]:
 def _privacy_note(scope: ReportScope) -> str:
     if scope.limits.off:
         return "Small groups are not suppressed in this report."
-    families = scope.profiles.jobs.get_column("job_family").fill_null(NO_FAMILY).n_unique()
-    if scope.family is not None:
+    grouping = scope.grouping
+    if scope.group is not None:
         limits = f"{scope.limits.min_jobs} jobs or {scope.limits.min_headcount:g} people"
-        return f"Job families with fewer than {limits} are suppressed, as are families that would reveal them."
-    return suppression_note(len(scope.suppressed), families, scope.limits)
+        revealing = f"{grouping.many} that would reveal them"
+        return f"{capitalized(grouping.nouns)} with fewer than {limits} are suppressed, as are {revealing}."
+    groups = scope.members.get_column("group").n_unique()
+    return suppression_note(len(scope.suppressed), groups, scope.limits, grouping.noun)
 
 
 def _contents(by_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:
@@ -309,7 +336,7 @@ def _facts(block: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append((name, snapshot["provenance"]))
         if snapshot["content_sha256"]:
             facts.append((f"{name}, hash in the manifest", snapshot["content_sha256"]))
-        facts.append((f"{name}, hash computed from both tables", snapshot["computed_sha256"]))
+        facts.append((f"{name}, hash computed from the tables", snapshot["computed_sha256"]))
         if snapshot["request"]:
             facts.append((f"{name}, request", script_safe(snapshot["request"])))
     choices = block["choices"]
@@ -320,7 +347,7 @@ def _facts(block: Mapping[str, Any]) -> list[tuple[str, str]]:
         else f"at least {privacy['min_jobs']} jobs and {privacy['min_headcount']:g} people"
     )
     facts += [
-        ("Job family", choices["families"] or "all"),
+        *_group_facts(choices),
         ("Validation states", ", ".join(choices["states"])),
         ("Level weights", ", ".join(f"{level} {weight:g}" for level, weight in choices["level_weights"].items())),
         ("Contract hours", f"{choices['contract_hours']:g}" if choices["contract_hours"] else "as stated for each job"),
@@ -330,6 +357,14 @@ def _facts(block: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Hash of the evidence", block["sha256"]),
     ]
     return facts
+
+
+def _group_facts(choices: Mapping[str, Any]) -> list[tuple[str, str]]:
+    by = choices["by"]
+    if by is None:
+        return [("Groups", "none, all jobs together")]
+    name = noun([by] if isinstance(by, str) else by)
+    return [(capitalized(name), choices["groups"] or "all")]
 
 
 def _day(created: str) -> str:

@@ -12,24 +12,38 @@ import polars as pl
 from tpanalytics.errors import ShareError
 from tpanalytics.measures._core.aggregate import checked_states
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
-from tpanalytics.measures.privacy.group_counts import group_counts
+from tpanalytics.measures.privacy.group_counts import group_counts, members
 from tpanalytics.measures.privacy.policy import OFF, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, suppressed_families
-from tpanalytics.schema import NO_FAMILY, TaskProfiles, to_polars
+from tpanalytics.measures.privacy.suppress import (
+    apply_policy,
+    are_all_suppressed,
+    families_in_change,
+    suppressed_families,
+)
+from tpanalytics.schema import TaskProfiles, to_polars
 from tpanalytics.share.calls import Source
+from tpanalytics.share.grouping import Grouping, default_weight, grouping_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.share.calls import Call
+    from tpanalytics.typing import By
 
 __all__ = ["ReportScope", "resolve_scope"]
 
-_ALL = "All jobs"
+
+#: Nouns for what each weight adds up.
+_WORK = {
+    "hours": "documented weekly hours",
+    "headcount": "weekly hours times people",
+    "fte": "weekly hours times full-time equivalents",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +52,9 @@ class ReportScope:
 
     profiles: TaskProfiles
     before: TaskProfiles | None
-    family: str | None
+    grouping: Grouping
+    #: Label of the group to report on, or None for all groups.
+    group: str | None
     states: tuple[str, ...]
     level_weights: Mapping[str, float]
     contract_hours: float | None
@@ -47,30 +63,70 @@ class ReportScope:
     rationales: bool
     jobs: bool
 
+    @property
+    def by(self) -> By:
+        """Columns that define the groups, as passed to measures and charts."""
+        return self.grouping.argument
+
+    @cached_property
+    def weight(self) -> str:
+        """What shares and the index add up: hours, or hours times people if the groups are groups of people."""
+        return str(default_weight(self.profiles, self.grouping))
+
+    @property
+    def work(self) -> str:
+        """What `weight` adds up, as a noun."""
+        return _WORK[self.weight]
+
     @cached_property
     def limits(self) -> Privacy:
         """Privacy setting, or `OFF` if it is None."""
         return self.privacy or OFF
 
     @cached_property
+    def members(self) -> pl.DataFrame:
+        """Each job's groups: ``job_id, group``."""
+        return members(self.profiles, self.states, self.by).select("job_id", "group")
+
+    @cached_property
     def suppressed(self) -> frozenset[str]:
-        """Families suppressed in either snapshot."""
+        """Groups suppressed in either snapshot."""
         if self.before is None:
-            counts = group_counts(self.profiles, states=self.states)
-            return frozenset(suppressed_families(apply_policy(_families(self.profiles), counts, self.privacy)))
-        families = families_in_change(self.before, self.profiles, states=self.states, privacy=self.privacy)
-        return frozenset(suppressed_families(families))
+            counts = group_counts(self.profiles, by=self.by, states=self.states)
+            return frozenset(suppressed_families(apply_policy(counts.select("group"), counts, self.privacy)))
+        groups = families_in_change(self.before, self.profiles, by=self.by, states=self.states, privacy=self.privacy)
+        return frozenset(suppressed_families(groups))
+
+    @cached_property
+    def suppressed_jobs(self) -> pl.DataFrame:
+        """The ``job_id`` of each job in a suppressed group."""
+        return self.members.filter(pl.col("group").is_in(list(self.suppressed))).select("job_id").unique()
 
     @cached_property
     def all_suppressed(self) -> bool:
-        """Whether all families are suppressed. If so, totals must be suppressed too."""
-        families = {self.family} if self.family is not None else set(_families(self.profiles)["job_family"])
-        return bool(families) and families <= self.suppressed
+        """Whether all groups are suppressed. If so, totals must be suppressed too."""
+        groups = {self.group} if self.group is not None else set(self.members.get_column("group"))
+        return bool(groups) and groups <= self.suppressed
+
+    @cached_property
+    def has_charts_of_all(self) -> bool:
+        """Whether charts of all jobs together have figures. They suppress them if every job family is suppressed."""
+        if self.all_suppressed:
+            return False
+        profiles, before = self.part.profiles, self.part.before
+        if before is None:
+            counts = group_counts(profiles, states=self.states)
+            families = apply_policy(counts.select("group"), counts, self.privacy)
+        else:
+            families = families_in_change(before, profiles, states=self.states, privacy=self.privacy)
+        return not are_all_suppressed(families)
 
     @cached_property
     def shown(self) -> TaskProfiles:
-        """Profiles in the report: the whole company or a single family."""
-        return self.profiles if self.family is None else _of_family(self.profiles, self.family)
+        """Profiles in the report: the whole company or a single group."""
+        if self.group is None:
+            return self.profiles
+        return _of_jobs(self.profiles, self.members.filter(group=self.group))
 
     @cached_property
     def shown_before(self) -> TaskProfiles:
@@ -78,14 +134,12 @@ class ReportScope:
         before = self.before
         if before is None:
             raise AssertionError("the report has no earlier snapshot")
-        if self.family is None:
+        if self.group is None:
             return before
-        # As in `compare`, use a job's current family, or the earlier family if the job was removed.
-        current = self.profiles.jobs.get_column("job_id")
-        in_family = self.shown.jobs.get_column("job_id")
-        formerly = before.jobs.filter(_is_family(self.family)).get_column("job_id")
-        ids = {*in_family, *(set(formerly) - set(current))}
-        return _of_jobs(before, pl.col("job_id").is_in(list(ids)))
+        # As in `compare`, use a job's current group, or the earlier group if the job was removed.
+        formerly = members(before, self.states, self.by).filter(group=self.group).select("job_id")
+        removed = formerly.join(self.profiles.jobs, on="job_id", how="anti")
+        return _of_jobs(before, pl.concat([self.shown.jobs.select("job_id"), removed]))
 
     @cached_property
     def company(self) -> Source:
@@ -97,29 +151,29 @@ class ReportScope:
         """Snapshots with only the jobs in the report."""
         return Source(self.shown, None if self.before is None else self.shown_before)
 
-    def by_family(self, measure: Call) -> pl.DataFrame:
-        """Measure all families, suppress small families and return the rows for the report."""
-        result = measure.released(self.company, self.privacy, self)
-        if self.family is None:
+    def by_group(self, measure: Call) -> pl.DataFrame:
+        """Measure all groups, suppress small groups and return the rows for the report, with a ``group`` label."""
+        result = with_labels(measure.released(self.company, self.privacy, self))
+        if self.group is None:
             return result
-        rows = result.filter(pl.col("job_family") == self.family)
-        if self.family in suppressed_families(result):
+        rows = result.filter(pl.col("group") == self.group)
+        if self.group in suppressed_families(result):
             return attach_metadata(rows, without_figures(about(result)))
         return attach_metadata(rows, about(measure.released(self.part, self.privacy, self)))
 
     def as_one(self, measure: Call, *, company: bool = False) -> pl.DataFrame:
-        """Measure all jobs in the report or the company as a single family."""
-        profiles = self.profiles if company else self.shown
-        family = pl.lit(_ALL).alias("job_family")
-        merged = replace(profiles, jobs=profiles.jobs.with_columns(family), tasks=profiles.tasks.with_columns(family))
-        result: pl.DataFrame = measure.of(Source(merged), self)
+        """Measure all jobs in the report or the company together."""
+        together = replace(measure, choices=tuple(name for name in measure.choices if name != "by"))
+        together = replace(together, arguments={**measure.arguments, "by": None})
+        result: pl.DataFrame = together.of(Source(self.profiles if company else self.shown), self)
         return result
 
 
 def resolve_scope(
     profiles: Any,
     *,
-    families: Any,
+    by: Any,
+    groups: Any,
     before: Any,
     states: Sequence[str],
     level_weights: Mapping[str, float],
@@ -138,16 +192,16 @@ def resolve_scope(
     if title is not None and not isinstance(title, str):
         raise ShareError(f"`title` must be a string or None, not {title!r}.")
     profiles, before = _collected(profiles), None if before is None else _collected(before)
-    if families is not None:
-        names = _families(profiles).get_column("job_family").to_list()
-        if not isinstance(families, str) or families not in names:
-            matches = difflib.get_close_matches(families, names, n=3, cutoff=0.5) if isinstance(families, str) else []
-            hint = f" (did you mean {' or '.join(map(repr, matches))}?)" if matches else ""
-            raise ShareError(f"`families` must be the name of one job family or None, not {families!r}{hint}.")
-    return ReportScope(
+    grouping = grouping_of(profiles, by)
+    if before is not None:
+        grouping_of(before, by)
+    if grouping.overlap:
+        _check_overlapping(grouping, groups=groups is not None, jobs=jobs, rationales=rationales)
+    scope = ReportScope(
         profiles=profiles,
         before=before,
-        family=families,
+        grouping=grouping,
+        group=groups,
         states=tuple(checked_states(states)),
         level_weights=checked_weights(level_weights),
         contract_hours=contract_hours,
@@ -156,6 +210,32 @@ def resolve_scope(
         rationales=rationales,
         jobs=jobs,
     )
+    if groups is not None:
+        _check_group(groups, scope)
+    return scope
+
+
+def _check_group(group: Any, scope: ReportScope) -> None:
+    if scope.by is None:
+        raise ShareError(f"`groups` must be None without `by`, not {group!r}.")
+    names = scope.members.get_column("group").unique().sort().to_list()
+    if isinstance(group, str) and group in names:
+        return
+    matches = difflib.get_close_matches(group, names, n=3, cutoff=0.5) if isinstance(group, str) else []
+    hint = f" (did you mean {' or '.join(map(repr, matches))}?)" if matches else ""
+    raise ShareError(f"`groups` must be the name of one {scope.grouping.noun} or None, not {group!r}{hint}.")
+
+
+def _check_overlapping(grouping: Grouping, **given: bool) -> None:
+    """Raise an error for arguments that require every job to be in one group."""
+    for name, is_given in given.items():
+        if is_given:
+            columns = grouping.columns
+            column, table = (*columns.people, *columns.tasks)[0], "people" if columns.people else "tasks"
+            raise ShareError(
+                f"`{name}` requires groups by columns of the jobs, and {column!r} is a column of the {table}. "
+                f"Leave out `{name}`, or use another `by`."
+            )
 
 
 def without_figures(meaning: Meaning) -> Meaning:
@@ -165,25 +245,18 @@ def without_figures(meaning: Meaning) -> Meaning:
 
 def _collected(profiles: TaskProfiles) -> TaskProfiles:
     """Convert the profiles to Polars, with a cache shared by charts, tables and cards."""
-    if isinstance(profiles.jobs, pl.DataFrame) and isinstance(profiles.tasks, pl.DataFrame):
-        return with_cache(profiles)
-    return with_cache(replace(profiles, jobs=to_polars(profiles.jobs), tasks=to_polars(profiles.tasks)))
+    frames = {"jobs": profiles.jobs, "tasks": profiles.tasks, "people": profiles.people}
+    changed = {
+        name: to_polars(frame)
+        for name, frame in frames.items()
+        if frame is not None and not isinstance(frame, pl.DataFrame)
+    }
+    return with_cache(replace(profiles, **changed) if changed else profiles)
 
 
-def _families(profiles: TaskProfiles) -> pl.DataFrame:
-    family = pl.col("job_family").fill_null(NO_FAMILY)
-    counts: pl.DataFrame = profiles.jobs.select(family).group_by("job_family", maintain_order=True).agg(jobs=pl.len())
-    return counts
-
-
-def _is_family(family: str) -> pl.Expr:
-    return pl.col("job_family").fill_null(NO_FAMILY) == family
-
-
-def _of_family(profiles: TaskProfiles, family: str) -> TaskProfiles:
-    return _of_jobs(profiles, _is_family(family))
-
-
-def _of_jobs(profiles: TaskProfiles, predicate: pl.Expr) -> TaskProfiles:
-    jobs = profiles.jobs.filter(predicate)
-    return replace(profiles, jobs=jobs, tasks=profiles.tasks.join(jobs.select("job_id"), on="job_id", how="semi"))
+def _of_jobs(profiles: TaskProfiles, ids: pl.DataFrame) -> TaskProfiles:
+    jobs, tasks, people = (
+        None if frame is None else frame.join(ids, on="job_id", how="semi")
+        for frame in (profiles.jobs, profiles.tasks, profiles.people)
+    )
+    return replace(profiles, jobs=jobs, tasks=tasks, people=people)

@@ -76,7 +76,7 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
     --------
     >>> import tpanalytics as tpa
     >>> profiles = tpa.load_sample()
-    >>> path = tpa.save_report(profiles, "report.html", families="Finance")
+    >>> path = tpa.save_report(profiles, "report.html", groups="Finance")
     >>> tpa.verify_report(path, profiles)["equal"].all()
     True
     """
@@ -101,7 +101,7 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
         if data is None:
             continue
         stated = block["before" if field == "before" else "snapshot"]
-        rows.append(_row(f"{name}: hash of both tables", str(stated["computed_sha256"]), evidence.content_hash(data)))
+        rows.append(_row(f"{name}: hash of the tables", str(stated["computed_sha256"]), evidence.content_hash(data)))
         reported, actual = stated["content_sha256"], data.manifest.get("content_sha256")
         equal = reported == actual if reported and actual else None  # in-memory profiles have no hash in the manifest
         rows.append((f"{name}: hash in the manifest", reported or _MISSING, actual or _MISSING, equal))
@@ -118,9 +118,15 @@ def verify_report(path: str | Path, profiles: TaskProfiles, *, before: TaskProfi
 
 
 def _evidence_block(page: dict[str, str], name: str) -> dict[str, Any]:
+    older = re.match(r'\{"report":\s*(\d+)', page.get("evidence block", ""))
+    if older and int(older[1]) < evidence.FORMAT:
+        raise ShareError(
+            f"{name} has evidence in format {older[1]}, but this version verifies format {evidence.FORMAT}. "
+            "Verify it with the version that wrote it, or write the report again."
+        )
     try:
         block = json.loads(page.get("evidence block", ""))
-        if not isinstance(block, dict) or block.get("report") != 1 or not isinstance(block["made"], str):
+        if not isinstance(block, dict) or block.get("report") != evidence.FORMAT or not isinstance(block["made"], str):
             raise ValueError
         datetime.fromisoformat(block["made"])
         _ = block["choices"]["states"]

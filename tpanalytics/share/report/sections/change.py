@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["has_earlier_snapshot", "hours_bridge", "index", "levels", "validation"]
+__all__ = ["compares_groups", "has_earlier_snapshot", "hours_bridge", "index", "levels", "validation"]
 
 _ALL = "All"
 _NO_JOBS = "Neither snapshot contains jobs."
-_NO_TASKS = "Neither snapshot contains tasks, or all families are suppressed."
+_NO_TASKS = "Neither snapshot contains tasks, or all groups are suppressed."
 
 
 def has_earlier_snapshot(scope: ReportScope) -> bool:
@@ -28,11 +28,16 @@ def has_earlier_snapshot(scope: ReportScope) -> bool:
     return scope.before is not None
 
 
+def compares_groups(scope: ReportScope) -> bool:
+    """Return whether the report compares two snapshots by group."""
+    return scope.before is not None and scope.by is not None
+
+
 def hours_bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return the changes in weekly hours at H1."""
-    rows, meaning = _by_family(scope, frame)
+    rows, meaning = _by_group(scope, frame)
     columns = (
-        Column("job_family", "Job family", "text"),
+        Column("group", scope.grouping.heading, "text"),
         Column("before", "Before", "hours"),
         Column("added", "Tasks added", "change"),
         Column("removed", "Tasks removed", "change"),
@@ -49,13 +54,13 @@ def hours_bridge(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
 
 
 def index(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return each family's contribution to the change in the exposure index."""
-    rows, meaning = _by_family(scope, frame)
+    """Return each group's contribution to the change in the exposure index."""
+    rows, meaning = _by_group(scope, frame)
     columns = (
-        Column("job_family", "Job family", "text"),
+        Column("group", scope.grouping.heading, "text"),
         Column("exposure_before", "Exposure before", "index"),
         Column("exposure_after", "Exposure after", "index"),
-        Column("within", "Within family", "index change"),
+        Column("within", f"Within {scope.grouping.one}", "index change"),
         Column("mix", "Mix", "index change"),
         Column("entry", "Entry", "index change"),
         Column("exit", "Exit", "index change"),
@@ -99,15 +104,15 @@ def validation(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(rows, columns, caption, meaning, (), 2, _NO_TASKS)
 
 
-def _by_family(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
-    """Suppress families that are suppressed in either snapshot."""
+def _by_group(scope: ReportScope, frame: pl.DataFrame) -> tuple[pl.DataFrame, Meaning]:
+    """Suppress groups that are suppressed in either snapshot."""
     meaning = about(frame)
-    suppressed = pl.col("job_family").is_in(list(scope.suppressed)).fill_null(value=scope.all_suppressed)
-    keys = ("scope", "job_family", "reason")
+    suppressed = pl.col("group").is_in(list(scope.suppressed)).fill_null(value=scope.all_suppressed)
+    keys = ("scope", "group", "reason")
     rows = frame.with_columns(
         *(pl.when(~suppressed).then(pl.col(name)).alias(name) for name in frame.columns if name not in keys),
         reason=pl.when(suppressed).then(pl.lit(SUPPRESSED)).otherwise("reason"),
-        job_family=pl.col("job_family").fill_null(_ALL),
+        group=pl.col("group").fill_null(_ALL),
     )
     if scope.all_suppressed:
         meaning = replace(meaning, coverage={}, warnings=(), policy=meaning.policy[1:], jobs=0, tasks=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from tpanalytics.charts._core.grouping import capitalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +28,10 @@ class Section:
     """A section with a question as heading, a table and charts.
 
     `measure` is the call for the table. `when` determines whether a report includes the section. `cut` controls the
-    rows: ``family`` measures all families and suppresses small families, ``rows`` measures all families without
-    suppression, and ``part`` only measures the jobs in the report. `code` is the table's Python code, if different from
-    `measure`. The placeholders are ``part`` for the report's data and ``SUPPRESSED_FAMILIES``.
+    rows: ``group`` measures all groups and suppresses small groups, ``rows`` measures all groups without suppression,
+    and ``part`` only measures the jobs in the report. `code` is the table's Python code, if different from `measure`.
+    The placeholders are ``part`` for the report's data, ``GROUP`` for the label of each job's group, and
+    ``SUPPRESSED_GROUPS``. `question` and `lead` can contain the words for the groups, such as ``{words}``.
     """
 
     key: str
@@ -38,6 +41,32 @@ class Section:
     table: Callable[[ReportScope, pl.DataFrame], ReportTable]
     charts: tuple[Call, ...] = ()
     when: Callable[[ReportScope], bool] = _always
-    cut: Literal["family", "rows", "part"] = "family"
-    code: str = ""
+    cut: Literal["group", "rows", "part"] = "group"
+    code: str | Callable[[ReportScope], str] = ""
     group: str = "answer"
+
+    def worded(self, scope: ReportScope) -> Section:
+        """Return the section with the words for the groups of the report."""
+        grouping = scope.grouping
+        several = scope.by is not None
+        words = {
+            "word": grouping.one,
+            "words": grouping.many,
+            "Words": capitalized(grouping.many),
+            "nouns": grouping.nouns,
+            "work": scope.work,
+            "each": f"Each bar shows the {scope.work} of a {grouping.one}"
+            if several
+            else f"The bar shows the {scope.work}",
+            "of_each": f" of each {grouping.one}" if several else "",
+            "tasks_of": f"a {grouping.one}'s" if several else "all",
+        }
+        # Without groups, two calls of the same function draw the same chart.
+        charts = tuple(
+            chart
+            for n, chart in enumerate(self.charts)
+            if (several or chart.name not in {other.name for other in self.charts[:n]})
+            # This chart has no weight. It shows the index for one incumbent of each job.
+            and (scope.weight == "hours" or chart.name != "plot_weight_sensitivity")
+        )
+        return replace(self, charts=charts, question=self.question.format(**words), lead=self.lead.format(**words))

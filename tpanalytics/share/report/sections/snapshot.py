@@ -11,30 +11,50 @@ from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
-from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, level_order
+from tpanalytics.share.report.cards import MISSING
 from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:
     from tpanalytics.share.report.scope import ReportScope
 
-__all__ = ["MAX_ROWS", "OVERLAP", "candidates", "concentration", "exposure", "hours", "mix", "of_company", "overlap"]
+__all__ = [
+    "MAX_ROWS",
+    "OVERLAP",
+    "candidates",
+    "concentration",
+    "exposure",
+    "hours",
+    "mix",
+    "of_company",
+    "of_several_groups",
+    "overlap",
+]
 
 #: Maximum number of rows in long tables.
 MAX_ROWS = 20
-_FAMILY = Column("job_family", "Job family", "text")
 _GRADE = Column("data_grade", "Grade", "letter")
 
 
 def of_company(scope: ReportScope) -> bool:
-    """Return whether the report covers all families."""
-    return scope.family is None
+    """Return whether the report covers all groups."""
+    return scope.group is None
 
 
-def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return each family's shares by level."""
+def of_several_groups(scope: ReportScope) -> bool:
+    """Return whether the report compares groups."""
+    return scope.group is None and scope.by is not None
+
+
+def _group(scope: ReportScope) -> Column:
+    return Column("group", scope.grouping.heading, "text")
+
+
+def mix(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
+    """Return each group's shares by level."""
     levels = level_order(frame.filter(pl.col("tasks") > 0).get_column("level").to_list())
     h1 = pl.col("level") == "H1"
-    wide = frame.group_by("job_family", maintain_order=True).agg(
+    wide = frame.group_by("group", maintain_order=True).agg(
         pl.col("jobs").first(),
         known_sum("tasks"),
         known_sum("hours"),
@@ -46,7 +66,7 @@ def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
         reason=pl.col("reason").filter(pl.col("reason") == SUPPRESSED).first(),
     )
     columns = (
-        _FAMILY,
+        _group(scope),
         Column("jobs", "Jobs"),
         Column("tasks", "Tasks"),
         Column("hours", "Weekly hours", "hours"),
@@ -58,15 +78,15 @@ def mix(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(
         wide,
         columns,
-        "Shares of documented weekly hours by AI impact level. Coverage: tasks with hours and a level.",
+        f"Shares of {scope.work} by AI impact level. Coverage: tasks with hours and a level.",
         about(frame),
     )
 
 
-def exposure(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
+def exposure(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return the exposure index with bounds."""
     columns = (
-        _FAMILY,
+        _group(scope),
         Column("jobs", "Jobs"),
         Column("exposure", "Exposure", "index"),
         Column("weight_low", "H2 weight 0\u00a0to\u00a01", "index", "weight_high"),
@@ -79,10 +99,10 @@ def exposure(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(frame, columns, caption, about(frame), about(frame).warnings)
 
 
-def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
+def hours(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return documented hours and how they vary across jobs."""
     columns = (
-        _FAMILY,
+        _group(scope),
         Column("jobs", "Jobs"),
         Column("jobs_without_tasks", "Jobs without tasks"),
         Column("hours", "Weekly hours", "hours"),
@@ -96,10 +116,10 @@ def hours(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(frame, columns, caption, about(frame), about(frame).warnings)
 
 
-def concentration(_: ReportScope, frame: pl.DataFrame) -> ReportTable:
+def concentration(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return how concentrated hours are in a few tasks."""
     columns = (
-        _FAMILY,
+        _group(scope),
         Column("tasks_with_hours", "Distinct tasks with hours"),
         Column("tasks_without_hours", "Without hours"),
         Column("tasks_for_80", "Tasks for 80% of\u00a0hours"),
@@ -119,36 +139,41 @@ def candidates(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("task", "Task", "text"),
         Column("rank_low", "Rank (95%\u00a0interval)", "count", "rank_high"),
         Column("jobs_h1", "Jobs at\u00a0H1"),
-        Column("families", "Families"),
+        *([Column("families", "Families")] * scope.grouping.by_family),
         Column("h1_hours", "Hours at\u00a0H1", "hours"),
         Column("h1_hours_high", "Upper bound", "hours"),
         Column("validated_share", "Validated", "share"),
     )
     notes = [line for line in meaning.policy if "left out" in line] * (not scope.all_suppressed)
     caption = "Tasks by weekly hours known to be highly automatable (H1), for one incumbent per job."
-    empty = "No task is known to be highly automatable." if not scope.all_suppressed else "All families are suppressed."
+    empty = (
+        "No task is known to be highly automatable."
+        if not scope.all_suppressed
+        else f"All {scope.grouping.many} are suppressed."
+    )
     return ReportTable(rows, columns, caption, meaning, (*notes, *meaning.warnings), 2, empty)
 
 
 #: Python code for the `overlap` table. See `Section.code`.
 OVERLAP = (
-    "tpa.overlap(profiles, states=states)"
-    f'.filter(~pl.col("family_a", "family_b").is_in([*SUPPRESSED_FAMILIES, {NO_FAMILY!r}]), pl.col("tasks_shared") > 0)'
-    '.sort("ruzicka", "tasks_shared", "family_a", "family_b", '
+    "tpa.overlap(profiles, by=by, states=states)"
+    '.filter(~pl.col("group_a", "group_b").is_in(SUPPRESSED_GROUPS), '
+    f'~pl.col("group_a", "group_b").str.contains({MISSING!r}), pl.col("tasks_shared") > 0)'
+    '.sort("ruzicka", "tasks_shared", "group_a", "group_b", '
     "descending=[True, True, False, False], nulls_last=True)"
     f".head({MAX_ROWS})"
 )
 
 
 def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
-    """Return the family pairs with the most overlap in hours, omitting suppressed families."""
-    meaning, excluded = about(frame), [*scope.suppressed, NO_FAMILY]
+    """Return the pairs of groups with the most overlap in hours, omitting suppressed groups."""
+    meaning, sides, grouping = about(frame), pl.col("group_a", "group_b"), scope.grouping
     pairs = frame.filter(
-        ~pl.col("family_a").is_in(excluded), ~pl.col("family_b").is_in(excluded), pl.col("tasks_shared") > 0
-    ).sort("ruzicka", "tasks_shared", "family_a", "family_b", descending=[True, True, False, False], nulls_last=True)
+        ~sides.is_in(list(scope.suppressed)), ~sides.str.contains(MISSING), pl.col("tasks_shared") > 0
+    ).sort("ruzicka", "tasks_shared", "group_a", "group_b", descending=[True, True, False, False], nulls_last=True)
     columns = (
-        Column("family_a", "First family", "text"),
-        Column("family_b", "Second family", "text"),
+        Column("group_a", f"First {grouping.one}", "text"),
+        Column("group_b", f"Second {grouping.one}", "text"),
         Column("tasks_shared", "Shared tasks"),
         Column("shared_without_hours", "Without hours"),
         Column("containment_a_in_b", "Share of first's hours", "share"),
@@ -160,9 +185,9 @@ def overlap(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(
         attach_metadata(pairs.head(MAX_ROWS), meaning),
         columns,
-        "Pairs of families by the share of their hours in common tasks.",
+        f"Pairs of {grouping.many} by the share of their hours in common tasks.",
         meaning,
         tuple(filter(None, notes)),
         2,
-        "No two families shown have a task in common.",
+        f"No two {grouping.many} shown have a task in common.",
     )
