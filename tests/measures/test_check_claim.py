@@ -43,7 +43,18 @@ def claim_of(left: list[Any], right: list[Any], claim: str = "A > B", **argument
     ],
 )
 def test_claims_are_parsed_with_the_names_of_the_families(claim: str, expected: tuple[str, str, str]) -> None:
-    families = ["Finance", "Sales", "R&D < 5", "研究開発", "(no job family)", "Field Service", "x", "x > y", "y > z", "z"]
+    families = [
+        "Finance",
+        "Sales",
+        "R&D < 5",
+        "研究開発",
+        "(no job family)",
+        "Field Service",
+        "x",
+        "x > y",
+        "y > z",
+        "z",
+    ]
     assert parse_claim(claim, [*families, "Sales Team", "sales team"]) == expected
 
 

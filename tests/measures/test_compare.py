@@ -144,7 +144,9 @@ def check_sums(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     families, total = result.filter(scope="group"), result.filter(scope="all")
     for profiles, side in ((before, "before"), (after, "after")):
         hours: dict[str, float] = defaultdict(float)
-        family_of = {row["job_id"]: row["job_family"] or "(no job family)" for row in profiles.jobs.iter_rows(named=True)}
+        family_of = {
+            row["job_id"]: row["job_family"] or "(no job family)" for row in profiles.jobs.iter_rows(named=True)
+        }
         for (job_id, _), resolved in resolved_tasks(profiles, "H1").items():
             hours[family_of[job_id]] += resolved.hours_at_level
         for row in families.iter_rows(named=True):

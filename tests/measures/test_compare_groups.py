@@ -89,7 +89,10 @@ def test_missing_categories_are_the_same_on_every_backend(sample: tpa.TaskProfil
         (lambda p: tpa.compare_groups(p, "A", category="linked_skills"), "not the nested column 'linked_skills'"),
         (lambda p: tpa.compare_groups(p, "B", category="task_id"), "`family`: 'B' is not a job family .*'A'"),
         (lambda p: tpa.compare_groups(p, "A", "B", category="task_id"), "`other`: 'B' is not a job family"),
-        (lambda p: tpa.compare_groups(p, "A", "A", category="task_id"), "`other` must be a different job family or None"),
+        (
+            lambda p: tpa.compare_groups(p, "A", "A", category="task_id"),
+            "`other` must be a different job family or None",
+        ),
     ],
 )
 def test_invalid_arguments_raise(call: Callable[..., Any], message: str) -> None:

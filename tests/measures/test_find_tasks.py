@@ -218,7 +218,8 @@ def test_matches_are_counted_by_family(profiles: tpa.TaskProfiles, text: str) ->
     profiles = with_cache(profiles)
     matches, table = tpa.find_tasks(profiles, text), matches_by_group(profiles, text)
     assert table["job_family"].to_list() == sorted(
-        set(profiles.jobs["job_family"].fill_null("(no job family)")), key=lambda family: (family == "(no job family)", family)
+        set(profiles.jobs["job_family"].fill_null("(no job family)")),
+        key=lambda family: (family == "(no job family)", family),
     )
     for row in table.iter_rows(named=True):
         expected = matches.filter(job_family=row["job_family"])
