@@ -19,7 +19,7 @@ from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure_curve import exposure_curve
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL
-from tpanalytics.measures.privacy.release import filter_families, release
+from tpanalytics.measures.privacy.release import filter_groups, release
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def plot_exposure_curve(
         "states": states,
     }
     result = release(exposure_curve, profiles, privacy=privacy, by=by, **how)
-    meaning, curves = about(result), theme.sanitize_labels(filter_families(with_labels(result), groups))
+    meaning, curves = about(result), theme.sanitize_labels(filter_groups(with_labels(result), groups))
     if not meaning.jobs:
         return frame.no_jobs()
     texts = _Texts(_NOUNS[weight], work, meaning)

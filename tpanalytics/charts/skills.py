@@ -19,7 +19,7 @@ from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_families, release
+from tpanalytics.measures.privacy.release import filter_groups, release
 from tpanalytics.measures.skills import ALL_TASKS, NO_SKILL, skills
 from tpanalytics.schema import COUNTED_STATES, level_order
 
@@ -126,7 +126,7 @@ def plot_skills(
     """
     check_whole("top", top, "a whole number from 1 to 40", least=1, most=40)
     result = release(skills, with_cache(profiles), privacy=privacy, by=by, weight=weight, states=states)
-    meaning, labelled = about(result), filter_families(with_labels(result), groups)
+    meaning, labelled = about(result), filter_groups(with_labels(result), groups)
     if not meaning.jobs:
         return frame.no_jobs()
     unit = "tasks" if meaning.basis == "task" else meaning.basis
