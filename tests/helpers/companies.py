@@ -49,7 +49,8 @@ def many(families: int, jobs: int = 3) -> tpa.TaskProfiles:
 def in_countries(*only_job: str) -> tpa.TaskProfiles:
     """Return a company of 12 jobs with people in two countries each, in three, and in countries with a single job.
 
-    The job in the countries of `only_job` documents 77.25 hours, all at the level H3. Its people are in no other country.
+    The job in the countries of `only_job` documents 77.25 hours, all at the level H3. Its people are in no other
+    country.
     """
     levels = ["H1", "H2", "H3", None]
     jobs: list[dict[str, Any]] = []

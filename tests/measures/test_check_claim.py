@@ -171,8 +171,8 @@ def test_specifications_match_sql_on_random_companies(profiles: tpa.TaskProfiles
         }[measure]
         people = "n" if basis == "headcount" else "1.0"
         queries.append(
-            f"""from (with t as (select coalesce(j.job_family, '(no job family)') f, job_id, weekly_hours h, headcount n,
-                    ai_impact_level l from tasks x join jobs j using (job_id)
+            f"""from (with t as (select coalesce(j.job_family, '(no job family)') f, job_id, weekly_hours h,
+                    headcount n, ai_impact_level l from tasks x join jobs j using (job_id)
                     where validation_state in ('validated', {"'suggested'" if "suggested" in states else "''"})),
                 c as (select *, count(*) over (partition by job_id) = count(h) over (partition by job_id) complete,
                       case when h is not null and row_number() over (partition by job_id order by h nulls last) = 1

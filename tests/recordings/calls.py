@@ -209,7 +209,9 @@ COMMANDS = {
     "bad filter": "export data/bad --filter {",
     "snapshot": "summary data/now",
     "report": "report data/six --out company.html --title Title --contract-hours 40 --min-jobs 0 --min-headcount 0",
-    "exported with mapping": "export data/then --jobs ROOT/data/jobs.csv --family-names ROOT/data/job_families.csv --json",
+    "exported with mapping": (
+        "export data/then --jobs ROOT/data/jobs.csv --family-names ROOT/data/job_families.csv --json"
+    ),
     "report as data": "report data/six --group '研究開発部門 1' --with-jobs --out family.html --json",
     "report, unknown family": "report data/six --group Finance --out nothing.html",
     "report, no html": "report data/six --out nothing.pdf",

@@ -55,8 +55,8 @@ def concentration(
     Returns
     -------
     pl.DataFrame
-        One row per group in `jobs`, sorted by name with missing values last. Each task counts once per group, with hours
-        summed over the group's jobs (one incumbent per job).
+        One row per group in `jobs`, sorted by name with missing values last. Each task counts once per group, with
+        hours summed over the group's jobs (one incumbent per job).
 
         =======================  =======  ===================================================================
         ``job_family``           String   the columns in `by`
