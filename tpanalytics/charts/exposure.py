@@ -282,7 +282,7 @@ def _joined(joined: list[list[list[str]]], y: alt.Y) -> list[alt.Chart]:
     for at, column in enumerate(joined):
         x = theme.pixel_encoding(x=left + _TIE * at)
         ends = pl.DataFrame({"group": [group[0] for group in column], "last": [group[-1] for group in column]})
-        members = pl.DataFrame({"group": [group for group in column for group in group]})
+        members = pl.DataFrame({"group": [name for group in column for name in group]})
         marks += [
             alt.Chart(ends).mark_rule(stroke=theme.INK, strokeWidth=1).encode(**x, y=y, y2=alt.Y2("last:N")),
             alt.Chart(members)

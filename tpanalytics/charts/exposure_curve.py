@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import altair as alt
 import polars as pl
@@ -102,7 +102,7 @@ def plot_exposure_curve(
     """
     check_whole("top", top, "a whole number from 1 to 40", least=1, most=40)
     profiles = with_cache(profiles)
-    how = {
+    how: dict[str, Any] = {
         "weight": weight,
         "work": work,
         "level_weights": level_weights,
@@ -213,11 +213,12 @@ def _marks(curve: pl.DataFrame, y_title: str | None, x_title: str | None) -> lis
 
 
 def _axis(title: str | None, *, small: bool) -> alt.Axis:
+    values: dict[str, Any] = {"values": [0, 0.5, 1]} if small else {}
     return alt.Axis(
         title=title,
         tickCount=2 if small else 5,
         labelExpr="round(datum.value * 100) + '%'",
-        **({"values": [0, 0.5, 1]} if small else {}),
+        **values,
     )
 
 
@@ -370,7 +371,7 @@ def _panel(name: str, curve: pl.DataFrame, reference: pl.DataFrame) -> alt.Layer
     return alt.LayerChart(layer=[band, thin, *line], width=_PANEL_WIDTH, height=_PANEL_HEIGHT, title=title)
 
 
-_PANEL_TITLE = {
+_PANEL_TITLE: dict[str, Any] = {
     "fontSize": 12,
     "subtitleFontSize": 10.5,
     "offset": 6,

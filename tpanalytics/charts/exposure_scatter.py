@@ -259,6 +259,7 @@ def _panel(
         axis=alt.Axis(title=None, values=[0, 0.2, 0.4, 0.6, 0.8, 1.0], format=".1f"),
     )
     legend = alt.Legend(symbolType="circle", offset=26, columns=2)
+    many: dict[str, Any] = {"many": ("Q", _STAFF[staff], ",.6~g")} if staff else {}
     points = (
         alt.Chart(dots.select(pl.exclude("group")))
         .mark_point(shape="circle", strokeWidth=1.2, opacity=0.9)
@@ -277,7 +278,7 @@ def _panel(
                 index=("Q", "Index, rounded", ".2f"),
                 long=("Q", "Weekly hours, rounded", None),
                 jobs=("Q", "Jobs", None),
-                **({"many": ("Q", _STAFF[staff], ",.6~g")} if staff else {}),
+                **many,
                 known=("N", "Data grade", None),
             ),
         )

@@ -260,11 +260,12 @@ def _counts(amounts: pl.Series) -> pl.Series:
 
 def _tooltips(unit: str) -> list[alt.Tooltip]:
     times = {"headcount": "Weekly hours times people", "fte": "Weekly hours times FTE"}
+    amount: dict[str, Any] = {"amount": ("Q", times[unit], ",.1f")} if unit in times else {}
     return captions.tooltips(
         *("level", "share", "hours", "tasks", "tasks_with_hours"),
         name=("N", "Skill", None),
         jobs_at_level=("Q", "Jobs", ","),
-        **({"amount": ("Q", times[unit], ",.1f")} if unit in times else {}),
+        **amount,
     )
 
 

@@ -263,8 +263,9 @@ def _segments(lines: pl.DataFrame, layout: _Layout) -> list[alt.Chart]:
     earlier = lines.select("line", AS_OF, day_before="day", before="figure")
     steps = lines.join(earlier, left_on=["line", "previous"], right_on=["line", AS_OF], maintain_order="left")
     drawn = []
+    looks: dict[bool, dict[str, Any]] = {False: {"strokeDash": [2, 4]}, True: {}}
     for role, (colour, width) in reversed(_ROLES.items()):
-        for comparable, look in ((False, {"strokeDash": [2, 4]}), (True, {})):
+        for comparable, look in looks.items():
             rows = steps.filter((pl.col("comparable") == comparable) & (pl.col("role") == role))
             if rows.height:
                 mark = alt.Chart(rows.select("day_before", "day", "before", "figure"))
@@ -283,7 +284,7 @@ def _points(lines: pl.DataFrame, layout: _Layout, shown: Shown) -> list[alt.Char
     }
     rows = lines.sort(pl.col("role").replace_strict(list(_ROLES), [2, 1, 0], return_dtype=pl.Int8), maintain_order=True)
     rows = rows.select("line", "day", "figure", "jobs", "data_grade", "role", **texts)
-    titles = {
+    titles: dict[str, Any] = {
         "line": ("N", sentence(shown.noun), None),
         "date": ("N", "Date", None),
         "value": ("N", sentence(shown.figure), None),
@@ -330,7 +331,9 @@ def _labels(lines: pl.DataFrame, layout: _Layout, shown: Shown) -> list[alt.Char
     colour = theme.ink_if("datum.role == 'leads'", theme.INK, theme.MUTED)
     text: dict[str, Any] = {"align": "left", "baseline": "middle", "fontSize": 11}
     broken = spans.filter(~pl.col("comparable")).height > 0
-    columns = [("value", "label", 30, bold), *([("change", "label", 84, "normal")] if several else [])]
+    columns: list[tuple[str, str, int, Any]] = [("value", "label", 30, bold)]
+    if several:
+        columns.append(("change", "label", 84, "normal"))
     columns.append(("name", "above", (188 if broken else 174) if several else 84, bold))
     marks = [
         drawn.mark_rule(stroke="#B5B5BA", strokeWidth=0.7).encode(
