@@ -240,7 +240,9 @@ def _meaning(meaning: Meaning, result: pl.DataFrame, *, level: str | None, measu
             "may only reflect newly measured tasks. Use `compare` to separate them."
         )
     at_level = f" ({'H1' if level is None else level})" if measure == "impact" else ""
-    span = f" from {dates.min()} to {dates.max()}" if result.height else ""
+    first: Any = dates.min()
+    last: Any = dates.max()
+    span = f" from {first} to {last}" if result.height else ""
     # Counts and coverage of all dates together are of no use.
     return replace(
         meaning,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import narwhals as nw
 import polars as pl
@@ -111,8 +111,8 @@ def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
         if table is None:
             _raise_for_unknown(name, tables)
         found[table].append(name)
-    parts = (tuple(found[table]) for table in tables)
-    return GroupColumns(names, *parts, history=isinstance(profiles, History))
+    jobs, people, tasks = (tuple(found[table]) for table in tables)
+    return GroupColumns(names, jobs, people, tasks, history=isinstance(profiles, History))
 
 
 def _names(frame: Any) -> list[str]:
@@ -126,7 +126,7 @@ def _task_columns(tasks: Any) -> list[str]:
     return columns + [level for level in HIERARCHY if "hierarchy" in schema and level not in columns]
 
 
-def _raise_for_unknown(name: str, tables: dict[str, list[str]]) -> None:
+def _raise_for_unknown(name: str, tables: dict[str, list[str]]) -> NoReturn:
     usable = [column for present in tables.values() for column in present if column not in _RESERVED]
     folded = {column.casefold(): column for column in usable}
     near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)

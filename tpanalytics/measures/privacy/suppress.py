@@ -218,7 +218,7 @@ def _suppress_within_groups(
     else:
         shown, n = without_points(result, profiles, small, privacy, SUPPRESSED)
         note = f"{n:,} points of the curve are suppressed (too few jobs or people lie between them and the next one)."
-    notes = (note,)
+    notes: tuple[str, ...] = (note,)
     if small:
         n_groups = result.get_column("group").n_unique()
         notes = (f"{len(small):,} of {n_groups:,} groups ({noun(meaning.by)}) are suppressed.", note)

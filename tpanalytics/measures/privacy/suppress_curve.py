@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect, bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import CurveWeight
 
 __all__ = ["without_points"]
 
@@ -42,7 +43,8 @@ def without_points(
     meaning = get_metadata(result)
     if meaning is None or "work" not in result.columns:
         raise SchemaError("`result` must be a result of exposure_curve. Select columns after suppressing it.")
-    work, weight = result.item(0, "work"), "jobs" if meaning.basis == "job" else meaning.basis
+    work = result.item(0, "work")
+    weight = cast("CurveWeight", "jobs" if meaning.basis == "job" else meaning.basis)
     exposed = exposed_jobs(
         profiles,
         by=meaning.by,
@@ -69,8 +71,8 @@ def without_points(
     kept = [name for name in ("group", "jobs", "basis", "work") if name in result.columns]
     empty = marked.filter(in_groups).unique("group", keep="first", maintain_order=True).select(kept)
     rows = [marked.filter(~in_groups).select(result.columns), empty.with_columns(reason=pl.lit(reason))]
-    hidden = marked.filter(~in_groups).get_column("hidden").sum()
-    return pl.concat(rows, how="diagonal").select(result.columns), int(hidden)
+    n_hidden = int(marked.filter(~in_groups).get_column("hidden").sum())
+    return pl.concat(rows, how="diagonal").select(result.columns), n_hidden
 
 
 def _shown_points(jobs: pl.DataFrame, index: str, privacy: Privacy) -> pl.DataFrame:

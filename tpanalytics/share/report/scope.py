@@ -246,7 +246,7 @@ def without_figures(meaning: Meaning) -> Meaning:
 def _collected(profiles: TaskProfiles) -> TaskProfiles:
     """Convert the profiles to Polars, with a cache shared by charts, tables and cards."""
     frames = {"jobs": profiles.jobs, "tasks": profiles.tasks, "people": profiles.people}
-    changed = {
+    changed: dict[str, Any] = {
         name: to_polars(frame)
         for name, frame in frames.items()
         if frame is not None and not isinstance(frame, pl.DataFrame)
