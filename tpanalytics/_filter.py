@@ -73,7 +73,8 @@ def _like(before: Any, after: pl.LazyFrame) -> Any:
 def _condition(name: str, value: Any) -> pl.Expr:
     if isinstance(value, Collection) and not isinstance(value, str | bytes):
         return pl.col(name).is_in(list(value))
-    return pl.col(name) == value
+    condition: pl.Expr = pl.col(name) == value
+    return condition
 
 
 def _filter_people(

@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["local_path"]
 
 
-def local_path(path: str | Path) -> Path:
+def local_path(path: str | os.PathLike[str]) -> Path:
     """Expand a leading ``~`` in `path`. All other characters, including wildcards, are left as they are."""
     path = Path(path)
     if path.parts[:1] != ("~",):

@@ -169,7 +169,7 @@ def _plain(value: Any) -> Any:
     """Return a value without types of numpy and pandas."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
-    if hasattr(value, "tolist") and getattr(value, "ndim", 0):
+    if hasattr(value, "tolist") and getattr(value, "ndim", None):
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
@@ -301,7 +301,7 @@ class TaskProfiles:
     tasks: Any
     manifest: dict[str, Any] = field(default_factory=dict)
     rejects: pl.DataFrame = field(default_factory=lambda: empty(REJECTS))
-    people: pl.DataFrame | None = None
+    people: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "manifest", self.manifest or {})  # accept None
@@ -407,7 +407,7 @@ class TaskProfiles:
         return function(self, *args, **kwargs)
 
 
-def _people_note(people: pl.DataFrame | None, manifest: Mapping[str, Any]) -> str:
+def _people_note(people: Any, manifest: Mapping[str, Any]) -> str:
     """Return a sentence about the people and the rows of the roster that match no job."""
     if people is None:
         return ""

@@ -13,7 +13,7 @@ from tpanalytics.errors import ApiError, AuthError, ConfigError, PaginationError
 from tpanalytics.typing import Vendor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from tpanalytics.api.session import Client
     from tpanalytics.api.wire import Batch
@@ -129,7 +129,7 @@ def export_pages(
     pages: int = 0,
     on_request_sent: Callable[[], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
-) -> Iterator[Page]:
+) -> Generator[Page]:
     """Request pages, starting after `starting_after`, until the service reports no more."""
     seen = {starting_after}
     number = pages

@@ -109,7 +109,7 @@ def read_history(source: str | Path | Sequence[str | Path]) -> History:
 def _folders(source: Any) -> list[Path]:
     """Return the folders of the snapshots."""
     if not isinstance(source, str | os.PathLike):
-        items = [*source] if isinstance(source, Iterable) else [None]
+        items: list[Any] = [*source] if isinstance(source, Iterable) else [None]
         if not all(isinstance(path, str | os.PathLike) for path in items):
             raise SchemaError(f"`source` must be a folder or a list of snapshot folders, not {type(source).__name__}.")
         folders = [local_path(path) for path in items]

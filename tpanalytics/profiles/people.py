@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import narwhals as nw
 import polars as pl
@@ -144,7 +144,7 @@ def _checked_attributes(
         isinstance(columns, Mapping) and all(isinstance(name, str) for pair in columns.items() for name in pair)
     ):
         raise ArgumentError(f"`columns` must be a dict like {{'Job code': 'job_id'}}, not {columns!r}.")
-    attributes = [by] if isinstance(by, str) else list(by) if isinstance(by, Sequence) else [None]
+    attributes: list[Any] = [by] if isinstance(by, str) else list(by) if isinstance(by, Sequence) else [None]
     if not all(isinstance(name, str) for name in attributes) or len(set(attributes)) < len(attributes):
         raise ArgumentError(f"`by` must be a column of the roster or a list of different columns, not {by!r}.")
     for name in attributes:
@@ -172,7 +172,7 @@ def _squeezed(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def _read(roster: str | Path | Any, attributes: Sequence[str], columns: Mapping[str, str] | None) -> _Roster:
+def _read(roster: Any, attributes: Sequence[str], columns: Mapping[str, str] | None) -> _Roster:
     """Read the columns that are needed. Nothing else of the roster is kept."""
     source, places = "the roster table", _rows
     if is_path(roster):
@@ -191,7 +191,7 @@ def _read(roster: str | Path | Any, attributes: Sequence[str], columns: Mapping[
         raise ArgumentError(f"`columns` gives two columns of {source} the name {repeated[0]!r}. Use different names.")
     _check_present(names, ["job_id", *attributes], source, "columns={{{}: {}}}")
     person = next((name for name in names if _squeezed(name) in _PERSON_IDS and name != "job_id"), None)
-    needed = ["job_id", *attributes, *(name for name in ("headcount", "fte", person) if name in names)]
+    needed = ["job_id", *attributes, *(name for name in ("headcount", "fte", person) if name and name in names)]
     old_names = dict(zip(names, present, strict=True))
     selected = frame.select(nw.col(old_names[name]).alias(name) for name in needed)
     table = to_polars(selected.to_native())
@@ -263,7 +263,7 @@ def _number(table: _Roster, name: str) -> pl.Series:
     if values.dtype.is_float():
         values = numbers = numbers.fill_nan(None)
     unreadable = numbers.null_count() > values.null_count()
-    least, most = numbers.min(), numbers.max()
+    least, most = cast("tuple[float | None, float | None]", (numbers.min(), numbers.max()))
     expected = "a whole number, 0 or more" if name == "headcount" else "a number, 0 or more"
     invalid = numbers.is_null() & values.is_not_null() if unreadable else ~numbers.is_finite() | (numbers < 0)
     if unreadable or (least is not None and (least < 0 or not numbers.is_finite().all())):

@@ -122,8 +122,8 @@ def _other_files(folder: Path) -> list[str]:
         raise ValueError("the name contains a null character")
     if not folder.is_dir() or (folder / MANIFEST).exists() or (folder / STATE).exists():
         return []
-    ours = lambda entry: entry.name.startswith(".") or entry.name == TAXONOMY or is_part(entry)  # noqa: E731
-    return [entry.name for entry in folder.iterdir() if not ours(entry)]
+    others = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and not is_part(entry)]
+    return [entry.name for entry in others if entry.name != TAXONOMY]
 
 
 _PART = re.compile(rf"\.?({'|'.join(TABLES)})-[0-9a-f-]+\.parquet|\.(manifest|unfinished)-[0-9a-f]+\.json")

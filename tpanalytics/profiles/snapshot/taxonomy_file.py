@@ -173,8 +173,9 @@ def _check_head(path: Path, line: bytes, head: _Head) -> None:
 
 
 def _write(path: Path, head: _Head, places: Mapping[str, Place]) -> None:
+    entries: list[_Head | Place] = [head, *places.values()]
     with atomic_write(path) as draft:
-        draft.write_bytes(b"".join(map(_encode, (head, *places.values()))))
+        draft.write_bytes(b"".join(map(_encode, entries)))
 
 
 def _encode(entry: _Head | Place) -> bytes:
