@@ -107,7 +107,7 @@ def plot_job(
     """
     profiles = with_cache(profiles)
     counted = checked_states(states)
-    jobs, _ = read_inputs(profiles)
+    jobs = read_inputs(profiles).jobs
     if not jobs.height:
         return frame.no_jobs()
     _check(jobs, job_id, profiles, privacy)
