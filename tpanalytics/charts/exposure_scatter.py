@@ -198,13 +198,20 @@ def _scatter(
     if not panelled:
         return theme.assemble([*panels[0], theme.footer(notes, below=52)], width=width, height=height, **texts)
     footer = alt.LayerChart(layer=[theme.footer(notes, below=-52)], width=width, height=1)
-    grid = alt.ConcatChart(
-        concat=[alt.LayerChart(layer=panel, width=width, height=height) for panel in panels],
-        columns=min(3, len(panels)),
+    columns = min(3, len(panels))
+    # Fill the last row, so that the footnotes start below all panels.
+    blank = alt.LayerChart(layer=[theme.note("", x=0, y=0)], width=width, height=height)
+    return theme.assemble_panels(
+        [
+            *(alt.LayerChart(layer=panel, width=width, height=height) for panel in panels),
+            *[blank] * (-len(panels) % columns),
+            footer,
+        ],
+        columns=columns,
         bounds="flush",  # labels outside the plots would widen the gaps between panels
         spacing={"row": 108, "column": 84},
+        **texts,
     )
-    return theme.assemble_panels([grid, footer], columns=1, bounds="flush", spacing={"row": 108}, **texts)
 
 
 def _dots(drawn: pl.DataFrame, *, staff: str | None, panels: bool) -> pl.DataFrame:
