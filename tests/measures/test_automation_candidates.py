@@ -48,12 +48,10 @@ def rows_of(profiles: tpa.TaskProfiles) -> dict[tuple[str, str], list[dict[str, 
     return grouped
 
 
-def expected_bounds(
-    rows_by_job: Any, jobs: Any, documented: Any, *, by_headcount: bool
-) -> tuple[float | None, float | None]:
+def expected_bounds(rows_by_job: Any, jobs: Any, documented: Any, *, weight: str) -> tuple[float | None, float | None]:
     low, extra, bounded, known, has_staff = 0.0, 0.0, True, False, False
     for job_id, rows in rows_by_job.items():
-        staff = jobs[job_id]["headcount"] if by_headcount else 1.0
+        staff = 1.0 if weight == "hours" else jobs[job_id][weight]
         if staff is None:
             continue
         for row in rows:
@@ -70,7 +68,7 @@ def expected_bounds(
     return (low if known else None), (low + extra if bounded and has_staff else None)
 
 
-def expected_candidates(profiles: tpa.TaskProfiles, *, by_headcount: bool) -> dict[str, dict[str, Any]]:
+def expected_candidates(profiles: tpa.TaskProfiles, *, weight: str) -> dict[str, dict[str, Any]]:
     grouped = rows_of(profiles)
     jobs = {row["job_id"]: row for row in profiles.jobs.iter_rows(named=True)}
     documented: Counter[str] = Counter()
@@ -90,7 +88,7 @@ def expected_candidates(profiles: tpa.TaskProfiles, *, by_headcount: bool) -> di
         agreed = sum(math.comb(n, 2) for n in rated.values()) / pairs if pairs else None
         if agreed is not None and agreed < 0.5:
             continue
-        low, high = expected_bounds(rows_by_job, jobs, documented, by_headcount=by_headcount)
+        low, high = expected_bounds(rows_by_job, jobs, documented, weight=weight)
         all_rows = [row for rows in rows_by_job.values() for row in rows]
         expected[key] = {
             "jobs": len(rows_by_job),
@@ -106,10 +104,10 @@ def expected_candidates(profiles: tpa.TaskProfiles, *, by_headcount: bool) -> di
     return expected
 
 
-@hypothesis.given(weight=st.sampled_from(["hours", "headcount"]), profiles=companies)
+@hypothesis.given(weight=st.sampled_from(["hours", "headcount", "fte"]), profiles=companies)
 def test_candidates_match_a_plain_python_computation(profiles: tpa.TaskProfiles, weight: Any) -> None:
     result = tpa.automation_candidates(profiles, weight=weight, rounds=0)
-    expected = expected_candidates(profiles, by_headcount=weight == "headcount")
+    expected = expected_candidates(profiles, weight=weight)
     assert set(result["task_key"]) == set(expected)
     for row in result.iter_rows(named=True):
         for name, value in expected[row["task_key"]].items():

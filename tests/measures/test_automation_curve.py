@@ -33,7 +33,7 @@ def company(jobs: list[Any]) -> tpa.TaskProfiles:
     )
 
 
-@hypothesis.given(profiles=companies, weight=st.sampled_from(["hours", "headcount"]))
+@hypothesis.given(profiles=companies, weight=st.sampled_from(["hours", "headcount", "fte"]))
 def test_curve_accumulates_the_hours_of_the_candidates(profiles: tpa.TaskProfiles, weight: Any) -> None:
     candidates = tpa.automation_candidates(profiles, weight=weight, rounds=0).filter(pl.col("h1_hours").is_not_null())
     curve = tpa.automation_curve(profiles, weight=weight)

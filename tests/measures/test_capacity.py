@@ -2,37 +2,45 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import polars as pl
 import pytest
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.builders import query
 from tests.helpers.random_profiles import companies, profiles_of
 from tests.helpers.scenarios import FREED, HIGH, LOW, approx, capacity, fragmentation, job, task
 
+if TYPE_CHECKING:
+    from tpanalytics.typing import StaffCount
 
-def with_headcount(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
-    """Add headcounts to all jobs except every seventh, if the data have none."""
-    if "headcount" in profiles.jobs.columns:
+
+def with_people(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+    """Add people and FTE to all jobs except every seventh, if the data have none."""
+    if "fte" in profiles.jobs.columns:
         return profiles
-    fte = pl.int_range(pl.len()).cast(pl.Float64) % 7
-    jobs = profiles.jobs.with_columns(headcount=pl.when(fte > 0).then(fte), contract_hours=pl.lit(None, pl.Float64))
+    people = pl.int_range(pl.len()) % 7
+    jobs = profiles.jobs.with_columns(
+        headcount=pl.when(people > 0).then(people),
+        fte=pl.when(people > 0).then(0.75 * people),
+        contract_hours=pl.lit(None, pl.Float64),
+    )
     return tpa.TaskProfiles(jobs, profiles.tasks)
 
 
-def figures_from_sql(profiles: tpa.TaskProfiles) -> dict[str, dict[str, Any]]:
+def figures_from_sql(profiles: tpa.TaskProfiles, weight: str) -> dict[str, dict[str, Any]]:
     """Return the figures by family, computed from the raw rows in one query."""
     rates = pl.DataFrame(
         {"level": list(FREED), "lo": LOW.values(), "hi": HIGH.values()}, schema_overrides={"lo": float, "hi": float}
     )
     rows = query(
         profiles,
-        """
-        with person as (select job_id, coalesce(job_family, '(no job family)') as family, headcount as n,
+        f"""
+        with person as (select job_id, coalesce(job_family, '(no job family)') as family, {weight} as n,
                                coalesce(contract_hours, 37) as week from jobs),
         t as (select job_id, weekly_hours h, ai_impact_level lvl, lo, hi
               from tasks left join rates on level = ai_impact_level
@@ -57,10 +65,10 @@ def figures_from_sql(profiles: tpa.TaskProfiles) -> dict[str, dict[str, Any]]:
     return {row["family"]: row for row in rows}
 
 
-def check_against_sql(profiles: tpa.TaskProfiles) -> None:
-    profiles = with_headcount(profiles)
-    expected = figures_from_sql(profiles)
-    result = capacity(profiles)
+def check_against_sql(profiles: tpa.TaskProfiles, weight: StaffCount) -> None:
+    profiles = with_people(profiles)
+    expected = figures_from_sql(profiles, weight)
+    result = capacity(profiles, weight=weight)
     assert result["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no job family)", family))
     low, high = 0.3 * 0.5, 0.6 * 0.8
     scaled = {
@@ -97,12 +105,19 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
 
 
 def test_figures_match_sql_on_sample_companies(company: tpa.TaskProfiles) -> None:
-    check_against_sql(company)
+    check_against_sql(company, "fte")
 
 
-@hypothesis.given(profiles=companies)
-def test_figures_match_sql_on_random_companies(profiles: tpa.TaskProfiles) -> None:
-    check_against_sql(profiles)
+@hypothesis.given(profiles=companies, weight=st.sampled_from(["fte", "headcount"]))
+def test_figures_match_sql_on_random_companies(profiles: tpa.TaskProfiles, weight: StaffCount) -> None:
+    check_against_sql(profiles, weight)
+
+
+def test_full_time_equivalents_are_counted_by_default() -> None:
+    profiles = profiles_of([{**job(task("H1", 10.0), headcount=4), "fte": 2.5}])
+    assert_frame_equal(capacity(profiles), capacity(profiles, weight="fte"))
+    assert capacity(profiles).item(0, "people") == 2.5
+    assert capacity(profiles, weight="headcount").item(0, "people") == 4.0
 
 
 _few_tasks = st.lists(
@@ -113,18 +128,18 @@ _few_tasks = st.lists(
 @hypothesis.given(jobs=st.lists(st.tuples(_few_tasks, st.sampled_from([0.0, 1.0, 3.5])), min_size=1, max_size=3))
 def test_upper_bound_matches_brute_force(jobs: list[Any]) -> None:
     best = 0.0
-    for tasks, people in jobs:
+    for tasks, fte in jobs:
         rest = max(0.0, 20.0 - sum(hours or 0.0 for _, hours in tasks))
         options = [0.0]
         for levels in itertools.product(*([level] if level else list(FREED) for level, _ in tasks)):
             for filled in [None, *(i for i, (_, hours) in enumerate(tasks) if hours is None)]:
                 hours = [rest if i == filled else h or 0.0 for i, (_, h) in enumerate(tasks)]
                 options.append(sum(h * HIGH[level] for h, level in zip(hours, levels, strict=True)))
-        best += people * max(options)
+        best += fte * max(options)
     profiles = profiles_of(
         [
-            job(*(task(*level_and_hours) for level_and_hours in tasks), headcount=people, week=20.0)
-            for tasks, people in jobs
+            {**job(*(task(*level_and_hours) for level_and_hours in tasks), headcount=None, week=20.0), "fte": fte}
+            for tasks, fte in jobs
         ]
     )
     row = tpa.capacity(profiles, freed=FREED, adoption=1, realisation=1).row(0, named=True)
@@ -181,13 +196,15 @@ def test_level_without_a_share_raises() -> None:
 
 def test_figures_per_person_require_no_headcount() -> None:
     profiles = profiles_of([job(task())])
-    profiles = tpa.TaskProfiles(profiles.jobs.drop("headcount"), profiles.tasks)
+    profiles = tpa.TaskProfiles(profiles.jobs.drop("headcount", "fte"), profiles.tasks)
     row = tpa.capacity(profiles, freed=FREED).row(0, named=True)
     assert (row["freed_low"], row["freed_high"], row["reason"]) == (4.0, 7.0, None)
     assert (row["people"], row["headcount_freed_low"], row["capacity_reason"]) == (None, None, "NO_HEADCOUNT")
     for assumption in ({"adoption": 1}, {"realisation": 1}):
-        with pytest.raises(tpa.SchemaError, match="`jobs` has no column 'headcount'"):
+        with pytest.raises(tpa.SchemaError, match=r"`jobs` has no column 'fte' \(full-time equivalents\)"):
             tpa.capacity(profiles, freed=FREED, **assumption)
+        with pytest.raises(tpa.SchemaError, match=r"`jobs` has no column 'headcount' \(people\)"):
+            tpa.capacity(profiles, freed=FREED, weight="headcount", **assumption)
 
 
 def test_missing_contract_hours_are_not_assumed() -> None:

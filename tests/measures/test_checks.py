@@ -113,7 +113,10 @@ def test_text_hours_raise() -> None:
             lambda p: tpa.TaskProfiles(p.jobs, p.tasks.rename({"ai_impact_level": "ai_impact_lvl"})),
             r"no column 'ai_impact_level' \(did you mean 'ai_impact_lvl'\?\)",
         ),
-        (lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks), "`jobs` has no column 'job_family'"),
+        (
+            lambda p: tpa.TaskProfiles(p.jobs.drop("job_family"), p.tasks.drop("job_family")),
+            r"`by`: 'job_family' is not a column of the jobs, people or tasks \(did you mean 'job_family_id'",
+        ),
         (lambda p: tpa.TaskProfiles(p.jobs.head(1), p.tasks), "`tasks` has jobs that `jobs` does not have"),
         (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "`job_id` of `jobs` must be unique"),
         (

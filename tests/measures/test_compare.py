@@ -25,6 +25,8 @@ from tpanalytics.measures.compare import TERMS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Each of the 1,200 pairs is a group.
+many_groups = pytest.mark.filterwarnings("ignore:`by` gives:tpanalytics.TpAnalyticsWarning")
 BRIDGE = ("before", *TERMS, "after")
 
 
@@ -99,6 +101,7 @@ def expected_bridge(before: tpa.TaskProfiles, after: tpa.TaskProfiles, level: st
     return sums
 
 
+@many_groups
 def test_terms_add_up_for_1200_pairs(pairs: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     result = tpa.compare(*pairs)
     assert result.height > 1001
@@ -128,6 +131,7 @@ def test_terms_equal_loops_for_random_profiles(before: tpa.TaskProfiles, after: 
     check_against_loops(before, after, level)
 
 
+@many_groups
 def test_terms_equal_loops(pairs: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     check_against_loops(*pairs, "H1")
 
@@ -180,6 +184,7 @@ def test_totals_and_signs_are_consistent_for_random_profiles(before: tpa.TaskPro
     check_totals_equal_impact(with_cache(without_repeats(before)), with_cache(without_repeats(after)))
 
 
+@many_groups
 def test_totals_and_signs_are_consistent(pairs: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     check_sums(*pairs)
     check_totals_equal_impact(*map(without_repeats, pairs))

@@ -277,7 +277,10 @@ COVERAGE_COLUMNS = (
     "jobs_complete_share",
     "data_grade",
 )
-KEYS = ("job_id", "job_family", "family_a", "family_b", "category", "level", "block_hours", "scope")
+KEYS = (
+    *("job_id", "job_family", "group_a", "group_b", "category", "level", "block_hours", "scope"),
+    *("skill_id", "skill", "ai_impact_level", "at_least"),
+)
 
 
 @functools.cache

@@ -409,7 +409,7 @@ def test_columns_without_lists_can_be_written(sample: tpa.TaskProfiles) -> None:
 
 def test_families_can_be_assigned_to_tasks_of_an_engine(sample: tpa.TaskProfiles) -> None:
     read = tpa.from_frames(ENGINES["duckdb"](sample.tasks.drop("job_family")))
-    mapping = sample.jobs.select("job_id", job_family_id="job_family")
+    mapping = sample.jobs.select("job_id", "contract_hours", job_family_id="job_family")
     assert_frame_equal(
         tpa.impact(tpa.assign_families(read, mapping)).drop("jobs"), tpa.impact(sample).drop("jobs"), check_dtypes=False
     )

@@ -160,7 +160,11 @@ def test_second_call_requests_only_tasks_without_a_place(serve: Callable[..., Te
 
 
 @pytest.mark.parametrize("in_folder", [False, True])
-def test_cached_tasks_are_not_requested_again(serve: Callable[..., Tenant], in_folder: bool) -> None:
+def test_cached_tasks_are_not_requested_again(
+    serve: Callable[..., Tenant], in_folder: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(Path("home").absolute()))
     tenant = serve(*company())
     cache = "snapshot" if in_folder else "~/new/taxonomy.jsonl"
     profiles = export(tenant, snapshot="snapshot")

@@ -11,9 +11,10 @@ from tpanalytics.formatting import plural
 from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
 from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, check_headcount, check_whole, is_whole
+from tpanalytics.measures._core.checks import check_choice, check_whole, is_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, undocumented_hours
+from tpanalytics.measures._core.staff import STAFF, check_staff, with_staff
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import keys_of_small_groups, people_of
 from tpanalytics.measures.privacy.policy import check_privacy
@@ -33,6 +34,7 @@ __all__ = [
     "exclusion_notes",
     "find_candidates",
     "suppress_small_groups",
+    "with_weight",
 ]
 
 #: AI impact level of highly automatable tasks.
@@ -100,10 +102,10 @@ def automation_candidates(
     profiles
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
-        ``weight="headcount"`` also uses ``headcount`` (full-time equivalents) from `jobs`.
+        The weights ``"headcount"`` (people) and ``"fte"`` (full-time equivalents) also use that column of `jobs`.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
-        excludes jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
+        full-time equivalents, excluding jobs without them.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are merged
         and their hours added up. Conflicting levels count as not assessed unless the validated rows agree.
@@ -181,7 +183,7 @@ def automation_candidates(
     if top is not None:
         check_whole("top", top, least=1)
     check_privacy(privacy)
-    matrix = task_matrix(profiles, states, same_task)
+    matrix = with_weight(task_matrix(profiles, states, same_task), weight)
     candidates, warnings = find_candidates(matrix, weight, contract_hours)
     candidates = suppress_small_groups(candidates, profiles, matrix, weight, privacy)
     intervals = _rank_intervals(candidates, matrix.reduced.jobs.height, rounds, seed)
@@ -198,7 +200,7 @@ def automation_candidates(
         result,
         meaning_of(
             matrix.reduced,
-            staffed=weight == "headcount",
+            staffed=weight in STAFF,
             measure="automation_candidates",
             value=f"known {_LEVEL} hours of a task (lower bound)",
             unit="hours per week",
@@ -224,7 +226,7 @@ def find_candidates(
 ) -> tuple[Candidates, tuple[str, ...]]:
     """Return all uncontested tasks that at least one job rates as H1, plus warnings about assumed contract hours."""
     rest, warnings = undocumented_hours(matrix.reduced, contract_hours)
-    staff = pl.col("headcount") if weight == "headcount" else pl.lit(1.0)
+    staff = pl.col("headcount") if weight in STAFF else pl.lit(1.0)
     people = matrix.reduced.jobs.select("job", staff=staff).join(rest, on="job", how="left", maintain_order="left")
     at_level = pl.col("level") == _LEVEL
     rows = (
@@ -296,7 +298,7 @@ def suppress_small_groups(
     if privacy is None or privacy.off:
         return candidates
     amounts = candidates.amounts.select("key", "job")
-    layers = {"rated": candidates.rated, "staffed" if weight == "headcount" else "measured": amounts}
+    layers = {"rated": candidates.rated, "staffed" if weight in STAFF else "measured": amounts}
     visible_layers = {name: pairs.join(candidates.table, on="key", how="semi") for name, pairs in layers.items()}
     small_groups = keys_of_small_groups(visible_layers, people_of(profiles, matrix.reduced.jobs), privacy)
     table = candidates.table.join(small_groups.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
@@ -317,15 +319,21 @@ def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
 
 
 def check_weight(profiles: TaskProfiles, weight: StaffWeight) -> None:
-    """Check that `weight` is valid, and that `jobs` has a headcount column if needed."""
+    """Check that `weight` is valid, and that `jobs` has the column that it counts."""
     check_choice("weight", weight, StaffWeight)
-    if weight == "headcount":
-        check_headcount(columns_of_jobs(profiles))
+    if weight in STAFF:
+        check_staff(columns_of_jobs(profiles), weight)
+
+
+def with_weight(matrix: TaskMatrix, weight: StaffWeight) -> TaskMatrix:
+    """Store the people or full-time equivalents that `weight` counts in the ``headcount`` column of the jobs."""
+    return matrix._replace(reduced=with_staff(matrix.reduced, weight))
 
 
 def _weight_note(weight: StaffWeight) -> str:
-    if weight == "headcount":
-        return "Hours are multiplied by the headcount of the job. Jobs without a headcount are excluded."
+    if weight in STAFF:
+        without = "a headcount" if weight == "headcount" else STAFF[weight]
+        return f"Hours are multiplied by the {STAFF[weight]} of the job. Jobs without {without} are excluded."
     return "Hours are for one incumbent of each job."
 
 

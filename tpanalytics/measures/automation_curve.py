@@ -14,6 +14,7 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.measures.automation_candidates import (
     Candidates,
@@ -21,6 +22,7 @@ from tpanalytics.measures.automation_candidates import (
     exclusion_notes,
     find_candidates,
     suppress_small_groups,
+    with_weight,
 )
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.schema import COUNTED_STATES
@@ -59,8 +61,8 @@ def automation_curve(
     profiles
         Task profiles with the columns used by `automation_candidates`. Contract hours are not needed.
     weight
-        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its full-time equivalents and
-        excludes jobs without a headcount.
+        ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
+        full-time equivalents, excluding jobs without them.
     block_hours
         Smallest useful block of hours per person and week, such as 4. If set, tasks are sorted by how soon they free
         such blocks, and the curve ends when no further task adds hours to a block. If None, tasks are sorted by hours.
@@ -112,10 +114,10 @@ def automation_curve(
 
     Notes
     -----
-    Let s be the block size in hours, S a set of tasks, and N the headcount (or 1). Each step adds the task with the
-    largest increase in ``f(S) = Σ_j N_j · min(s, Σ_{k in S} h_jk)``. For any number of tasks, this greedy algorithm
-    reaches at least ``1 - 1/e`` of the optimum (Nemhauser, Wolsey and Fisher, 1978, *An analysis of approximations for
-    maximizing submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
+    Let s be the block size in hours, S a set of tasks, and N the people or full-time equivalents (or 1). Each step adds
+    the task with the largest increase in ``f(S) = Σ_j N_j · min(s, Σ_{k in S} h_jk)``. For any number of tasks, this
+    greedy algorithm reaches at least ``1 - 1/e`` of the optimum (Nemhauser, Wolsey and Fisher, 1978, *An analysis of
+    approximations for maximizing submodular set functions*). This guarantee does not apply to ``jobs_relieved``.
 
     Examples
     --------
@@ -129,7 +131,7 @@ def automation_curve(
     if top is not None:
         check_whole("top", top, least=1)
     check_privacy(privacy)
-    matrix = task_matrix(profiles, states, same_task)
+    matrix = with_weight(task_matrix(profiles, states, same_task), weight)
     candidates = suppress_small_groups(find_candidates(matrix, weight)[0], profiles, matrix, weight, privacy)
     table = candidates.table.filter(pl.col("h1_hours").is_not_null()).with_row_index("order")
     amounts = candidates.amounts.join(table.select("key", "order"), on="key", maintain_order="left").sort(
@@ -167,7 +169,7 @@ def automation_curve(
         result,
         meaning_of(
             matrix.reduced,
-            staffed=weight == "headcount",
+            staffed=weight in STAFF,
             measure="automation_curve",
             value="known H1 hours of the first k tasks" + ("" if block is None else ", and jobs they relieve"),
             unit="hours per week",

@@ -60,11 +60,11 @@ def capacity(
 ) -> pl.DataFrame:
     """Compute the weekly hours that could be freed in each job family under the given assumptions.
 
-    Each person in a job gains ``F = sum of hours * freed[level]``. A family's capacity is
-    ``adoption * realisation * sum of headcount * F``. For full-time weeks, each job's freed hours are divided by its
-    contract hours. Full-time weeks measure capacity, not headcount reduction. There are no default assumptions. Figures
-    that depend on a missing assumption are null, with the reason in ``capacity_reason``. Pass a pair (low, high) to get
-    a lower and an upper figure.
+    Each person in a job gains ``F = sum of hours * freed[level]``. A family's capacity is ``adoption * realisation *
+    sum of N * F``, where N is the job's full-time equivalents or people, depending on `weight`. For full-time weeks,
+    each job's freed hours are divided by its contract hours. Full-time weeks measure capacity, not headcount reduction.
+    There are no default assumptions. Figures that depend on a missing assumption are null, with the reason in
+    ``capacity_reason``. Pass a pair (low, high) to get a lower and an upper figure.
 
     Tasks without hours or without a level only affect ``capacity_most``. Figures for all people exclude jobs without a
     headcount.
@@ -72,9 +72,9 @@ def capacity(
     Parameters
     ----------
     profiles
-        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
-        ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
-        (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``fte`` (full-time equivalents) or ``headcount``
+        (people), depending on `weight`, and ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
         Group columns, as in `impact`.
     weight
@@ -123,7 +123,7 @@ def capacity(
         ================================  =======  =========================================================
         ``jobs_with_headcount``           UInt32   jobs with a headcount
         ``jobs_measured_with_headcount``  UInt32   jobs with a headcount and a task that has hours and a level
-        ``people``                        Float64  full-time equivalents of these measured jobs
+        ``people``                        Float64  full-time equivalents, or people, of these measured jobs
         ``headcount_hours``               Float64  documented hours times headcount, at any level
         ``headcount_freed_low``           Float64  hours freed before adoption and realisation, low end
         ``headcount_freed_high``          Float64  hours freed before adoption and realisation, high end
@@ -145,7 +145,7 @@ def capacity(
     ------
     SchemaError
         If a required column is missing, `freed` does not include every level in the data, or an argument is invalid.
-        ``headcount`` is required if `adoption` or `realisation` is set.
+        The column that `weight` counts is required if `adoption` or `realisation` is set.
 
     Warns
     -----

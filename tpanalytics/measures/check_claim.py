@@ -174,7 +174,7 @@ def check_claim(
     Parameters
     ----------
     profiles
-        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (people) and
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
     by

@@ -234,7 +234,7 @@ def exposure_by_job(
         ``polarisation``   Float64  0 to 1; null if ``exposure`` is 0 or 1, or if fewer than 3 tasks are in the index
         ``hours``          Float64  documented hours per week; null if no task has hours
         ``denominator``    Float64  hours per week with a level weight
-        ``headcount``      Float64  full-time equivalents; null if missing; does not affect the other columns
+        ``headcount``      Float64  people; null if missing; does not affect the other columns
         ``tasks``          UInt32   tasks in the selected states
         ``tasks_weighed``  UInt32   tasks included in the index
         ``coverage``       Float64  share of tasks with stated hours and a weighted level, 0 to 1; null if no tasks

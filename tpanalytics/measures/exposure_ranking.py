@@ -63,8 +63,8 @@ def exposure_ranking(
     ----------
     profiles
         Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
-        weekly_hours`` (hours per week) from `tasks`. ``weight="headcount"`` also uses ``headcount`` (full-time
-        equivalents) from `jobs`.
+        weekly_hours`` (hours per week) from `tasks`. The weights ``"headcount"`` and ``"fte"`` also use that column of
+        `jobs` or `people`.
     by
         Group columns, as in `impact`.
     level_weights

@@ -25,7 +25,7 @@ from tpanalytics.measures._core.scenario import (
     times_headcount,
     why_null,
 )
-from tpanalytics.measures._core.staff import with_staff
+from tpanalytics.measures._core.staff import STAFF, with_staff
 from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import StaffCount
 
@@ -69,9 +69,9 @@ def fragmentation(
     Parameters
     ----------
     profiles
-        Task profiles. Uses ``job_id, job_family, headcount`` (full-time equivalents) and, if present,
-        ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
-        (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family``, the column that `weight` counts and, if present, ``contract_hours``
+        (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
+        from `tasks`.
     by
         Group columns, as in `impact`.
     weight
@@ -103,7 +103,7 @@ def fragmentation(
         ``job_family``            String   the columns in `by`
         ``block_hours``           Float64  block size, hours per person and week
         ``jobs_measured``         UInt32   jobs with a headcount and a task with hours and a level
-        ``people``                Float64  full-time equivalents in these jobs
+        ``people``                Float64  full-time equivalents, or people, in these jobs
         ``gained_low``            Float64  hours per week gained by all people
         ``gained_high``           Float64  the same, upper
         ``usable_hours_low``      Float64  gained hours in blocks of at least this size
@@ -186,8 +186,8 @@ def fragmentation(
         measure="fragmentation",
         value="share of the freed time in blocks of a given size per person",
         unit="share, 0 to 1",
-        numerator="weekly hours freed in jobs where one person gains at least a block, times full-time equivalents",
-        denominator="weekly hours freed, times full-time equivalents",
+        numerator=f"weekly hours freed in jobs where one person gains at least a block, times {STAFF[weight]}",
+        denominator=f"weekly hours freed, times {STAFF[weight]}",
         policy=(
             CAPACITY_NOTE,
             f"{assumed(levels)}; realisation {realised}. Adoption cancels out of the share.",

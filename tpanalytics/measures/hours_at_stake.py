@@ -48,9 +48,9 @@ def hours_at_stake(
     Parameters
     ----------
     profiles
-        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) and
-        ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
-        (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``fte`` (full-time equivalents) or ``headcount``
+        (people), depending on `weight`, and ``contract_hours`` (hours per week) from `jobs`, and ``job_id,
+        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
         Group columns, as in `impact`.
     weight
@@ -68,7 +68,8 @@ def hours_at_stake(
     pl.DataFrame
         One row per group, sorted by hours in descending order (nulls last) and then by name. Columns starting with
         ``hours`` contain hours per week for one incumbent per job. Columns starting with ``headcount_hours`` are
-        multiplied by full-time equivalents. They only include jobs with a headcount, and are null if there are none.
+        multiplied by full-time equivalents or people, depending on `weight`. They only include jobs with this count,
+        and are null if there are none.
 
         ========================  =======  ==================================================================
         ``job_family``            String   the columns in `by`

@@ -51,7 +51,7 @@ def quality_report(
     Parameters
     ----------
     profiles
-        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name``, ``headcount`` (full-time equivalents)
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name``, ``headcount`` (people)
         and ``contract_hours`` (hours per week) from `jobs`; ``job_id, task_id, task, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) and, if it is a list, ``source_data`` from `tasks`. The manifest and the rejects
         are also checked.

@@ -38,7 +38,7 @@ def shared_tasks(
     Parameters
     ----------
     profiles
-        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (full-time equivalents) from `jobs`,
+        Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (people) from `jobs`,
         and ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are
@@ -62,7 +62,7 @@ def shared_tasks(
         ``tasks_with_hours``  UInt32   task rows with hours
         ``hours``             Float64  hours per week, for one incumbent per job; null if none are known
         ``share_of_hours``    Float64  share of all known hours, 0 to 1
-        ``headcount``         Float64  full-time equivalents in jobs with a headcount; null if there are none
+        ``headcount``         Float64  people in jobs with a headcount; null if there are none
         ``headcount_hours``   Float64  hours times headcount, over jobs with both; null if there are none
         ``levels``            String   AI impact levels of the task, separated by commas
         ``level_agreement``   Float64  share of job pairs that agree on the level, 0 to 1; null if fewer than 2

@@ -18,6 +18,7 @@ import tpanalytics as tpa
 from tests.helpers.public_measures import MEASURES, odd
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.labels import with_labels, without_labels
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
 from tpanalytics.measures.privacy.suppress import apply_policy, suppress, suppressed_families
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 COUNTED = ("validated", "suggested")
 #: Measures with a column job_family whose rows are not families, with the rule that applies.
 OTHER_RULES = {
+    "changed_tasks": "two snapshots",
     "compare": "two snapshots",
     "compare_exposure": "two snapshots",
     "exposure_by_job": "job",
-    "exposure_curve": "curve",
+    "exposure_curve, of jobs by tasks": "curve",
     "find_tasks": "job",
     "exposure_ranking": "none, because it identifies a job of each family",
     "hours_by_job": "job",
@@ -40,7 +42,7 @@ OTHER_RULES = {
 RESULTS = {
     name: measure
     for name, measure in MEASURES.items()
-    if name.split(",")[0] not in OTHER_RULES and "job_family" in measure(odd()).columns
+    if not {name, name.split(",")[0]} & OTHER_RULES.keys() and "job_family" in measure(odd()).columns
 }
 #: Results by headcount, and results of validated tasks only.
 STAFFED = {
@@ -69,23 +71,31 @@ def hidden_of(result: pl.DataFrame) -> set[str]:
     return set(suppressed_families(result))
 
 
+def people_in(job: dict[str, Any]) -> Any:
+    """Return the people in a job, or its FTE if people are unknown."""
+    return job["fte"] if job["headcount"] is None else job["headcount"]
+
+
 def is_small(
     jobs: list[dict[str, Any]], min_jobs: int, min_headcount: float, *, staffed: bool, states: Sequence[str] = COUNTED
 ) -> bool:
     """Return whether a figure over these jobs is too small, by the definition."""
 
     def is_few(group: list[dict[str, Any]]) -> bool:
-        known = [j["headcount"] for j in group if j["headcount"] is not None]
+        known = [people_in(j) for j in group if people_in(j) is not None]
         unknown = len(group) - len(known)
         return len(group) < min_jobs or bool(known and unknown < max(min_jobs, 1) and sum(known) < min_headcount)
 
     counted = [(j, [t for t in j["tasks"] if t["validation_state"] in states]) for j in jobs]
     with_tasks = [j for j, tasks in counted if tasks]
     with_hours = [j for j, tasks in counted if any(t["weekly_hours"] is not None for t in tasks)]
-    known = [j for j in with_hours if j["headcount"] is not None]
-    if staffed and known:
-        people = [j["headcount"] for j in known]
-        if is_few(known) or (min_headcount and max(people) > 0.85 * sum(people)):
+    for count in ("headcount", "fte") if staffed else ():
+        amounts = [j[count] for j in with_hours if j[count] is not None]
+        if amounts and (
+            len(amounts) < min_jobs
+            or sum(amounts) < min_headcount
+            or (min_headcount and max(amounts) > 0.85 * sum(amounts))
+        ):
             return True
     return any(is_few(group) for group in (jobs, with_tasks, with_hours) if group)
 
@@ -166,7 +176,8 @@ def test_result_does_not_depend_on_row_order_or_repetition(
         profiles.tasks.sample(fraction=1, shuffle=True, seed=seed).lazy(),
     )
     assert_frame_equal(suppress(measure(shuffled), shuffled, privacy=privacy), once, abs_tol=1e-9)
-    assert_frame_equal(apply_policy(result, group_counts(profiles), privacy), once)
+    from_counts = apply_policy(with_labels(result), group_counts(profiles), privacy)
+    assert_frame_equal(without_labels(from_counts, result), once)
     if hidden_of(once) != set(once["job_family"]):
         assert_frame_equal(suppress(once, profiles, privacy=privacy), once)
 
@@ -191,7 +202,10 @@ def test_result_that_cannot_be_protected_raises(sample: tpa.TaskProfiles, name: 
         if OTHER_RULES[name] == "job" and profiles is not None:
             assert suppress(result, profiles).height < result.height
             continue
-        with pytest.raises(tpa.SchemaError, match=r"single jobs|is by job|compares two snapshots"):
+        if OTHER_RULES[name] == "curve" and profiles is not None:
+            assert suppress(result, profiles)["share"].null_count() > result["share"].null_count()
+            continue
+        with pytest.raises(tpa.SchemaError, match=r"single jobs|is by (job|degree)|compares two snapshots"):
             suppress(result, profiles)
 
 
@@ -223,7 +237,8 @@ def test_jobs_of_small_families_are_removed_from_comparisons_by_job() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     change = tpa.compare_exposure(profiles, profiles, by="job_id")
     shown = suppress(change, profiles, profiles)
-    assert shown["job_family"].unique().drop_nulls().to_list() == ["Big"]
+    families = shown.join(profiles.jobs.select("job_id", "job_family"), on="job_id")["job_family"]
+    assert families.value_counts().rows() == [("Big", 9)]
     assert shown.filter(scope="all").height == 1
     tiny = profiles_of(family("Tiny", 1))
     assert suppress(tpa.compare_exposure(tiny, tiny, by="job_id"), tiny, tiny).height == 0
@@ -287,12 +302,12 @@ def test_family_without_figures_protects_no_other_family() -> None:
 @pytest.mark.parametrize(
     ("headcounts", "hidden"),
     [
-        ([1.0, 1.0, 2.0, 0.5], True),
-        ([1.0, 1.0, 3.0], False),
+        ([1, 1, 2, 0], True),
+        ([1, 1, 3], False),
         ([None, None, None], False),
-        ([1.0, 1.0, None], True),  # few known people, and one job of unknown headcount is not enough
-        ([1.0, None, None, None], False),  # three jobs of unknown headcount are enough
-        ([0.0, 0.0, 0.0], True),
+        ([1, 1, None], True),  # few known people, and one job of unknown headcount is not enough
+        ([1, None, None, None], False),  # three jobs of unknown headcount are enough
+        ([0, 0, 0], True),
     ],
 )
 def test_families_of_few_people_are_suppressed(headcounts: list[float | None], hidden: bool) -> None:
@@ -389,7 +404,7 @@ def test_metadata_states_the_number_of_suppressed_families() -> None:
     assert "by number of jobs only" in tpa.about(suppress(result)).warnings[-1]
     untouched = tpa.about(suppress(result, profiles, privacy=Privacy(min_jobs=1, min_headcount=0)))
     assert untouched.policy[-1] == "No job family is suppressed (fewer than 1 jobs)."
-    assert tpa.about(apply_policy(result, profiles, None)).policy[-1].startswith("Nothing is suppressed")
+    assert tpa.about(apply_policy(with_labels(result), profiles, None)).policy[-1].startswith("Nothing is suppressed")
     assert tpa.about(result) == before, "the result is unchanged"
     assert result["reason"].null_count() == result.height
 
@@ -403,6 +418,41 @@ def test_result_read_from_a_file_is_suppressed(tmp_path: Any) -> None:
     profiles = profiles_of([*family("Tiny", 1), *family("Small", 4), *family("Big", 9)])
     tpa.hours(profiles).write_csv(tmp_path / "hours.csv")
     assert hidden_of(suppress(pl.read_csv(tmp_path / "hours.csv"))) == {"Small", "Tiny"}
+
+
+def test_full_time_equivalents_count_where_people_are_unknown() -> None:
+    def fte(name: str, *amounts: float) -> list[dict[str, Any]]:
+        return [{**job(name, task()), "fte": amount} for amount in amounts]
+
+    others = [*family("Big", 9, 9), *family("Other", 10, 9)]
+    for amounts, hidden in (([1.0, 1.0, 2.5], True), ([1.0, 1.5, 2.5], False)):
+        profiles = profiles_of([*fte("F", *amounts), *others])
+        assert ("F" in hidden_of(suppress(tpa.hours(profiles), profiles))) == hidden
+    both = {**job("F", task(), headcount=5), "fte": 0.5}
+    profiles = profiles_of([both, *fte("F", 0.5, 0.5), *others])
+    assert "F" not in hidden_of(suppress(tpa.hours(profiles), profiles)), "five people"
+
+
+def test_full_time_equivalents_hide_no_job_in_figures_by_headcount() -> None:
+    jobs = [{**job("F", task(), headcount=people), "fte": 50.0} for people in (50, None, None, None)]
+    profiles = profiles_of([*jobs, *family("Big", 9, 9), *family("Other", 10, 9)])
+    for weight in ("headcount", "fte"):
+        assert "F" in hidden_of(suppress(tpa.impact(profiles, weight=weight), profiles)), "one job has all the people"
+    assert hidden_of(suppress(tpa.impact(profiles), profiles)) == set()
+
+
+def test_changed_tasks_of_small_families_and_jobs_are_removed() -> None:
+    jobs = [*family("Tiny", 1, 9), *family("Small", 4, 9), *family("Big", 9, 9)]
+    before = profiles_of([*jobs, *family("Gone", 1, 9), *family("Kept", 9, 9)])
+    changed = pl.when(pl.col("ai_impact_level") == "H2").then(7.0).otherwise("weekly_hours")
+    after = without(replace(before, tasks=before.tasks.with_columns(weekly_hours=changed)), "j014")
+    result = tpa.changed_tasks(before, after)
+    assert set(result["job_family"]) == {"Tiny", "Small", "Big", "Gone", "Kept"}
+    shown = suppress(result, after, before)
+    assert set(shown["job_family"]) == {"Big", "Kept"}
+    assert_frame_equal(shown, result.filter(pl.col("job_family").is_in(["Big", "Kept"])))
+    assert tpa.about(shown).policy[-1].startswith("The tasks of 6 of 24 jobs are suppressed")
+    assert suppress(result, after, before, privacy=None).equals(result)
 
 
 def test_employee_counts_as_one_person() -> None:
@@ -427,7 +477,8 @@ def test_results_by_job_do_not_reveal_small_jobs(
     hidden = hidden_of(suppress(tpa.hours(profiles), profiles, privacy=privacy))
     for name, jobs in nested(profiles).items():
         removed_jobs = [row for row in jobs if row["job_id"] in removed]
-        small = [row for row in jobs if row["headcount"] is not None and row["headcount"] < limits["min_headcount"]]
+        known = [row for row in jobs if people_in(row) is not None]
+        small = [row for row in known if people_in(row) < limits["min_headcount"]]
         if name in hidden:
             assert len(removed_jobs) == len(jobs)
             continue

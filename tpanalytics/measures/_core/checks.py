@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NoReturn, get_args
 
 import narwhals as nw
@@ -17,7 +17,6 @@ __all__ = [
     "check_amounts",
     "check_choice",
     "check_flag",
-    "check_headcount",
     "check_hours",
     "check_numbers",
     "check_states",
@@ -78,15 +77,6 @@ def checked_week(contract_hours: Any, expected: str = _WEEK) -> float | None:
     if not is_number(contract_hours) or not 0 < contract_hours <= 168:
         raise ArgumentError(f"`contract_hours` must be {expected}, not {contract_hours!r}.")
     return float(contract_hours)
-
-
-def check_headcount(columns: Sequence[str], alternative: str = "weight='hours'") -> None:
-    """Raise an error if the jobs have no headcount column."""
-    if "headcount" not in columns:
-        raise SchemaError(
-            "`jobs` has no column 'headcount' (people). "
-            f"Add it with assign_people or to the mapping file of assign_families, or use {alternative}."
-        )
 
 
 #: Amounts of a job, or of the people in it, and their valid values.

@@ -10,6 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
+from tpanalytics.measures._core.cache import check_profiles
 from tpanalytics.schema import HIERARCHY, History, TaskProfiles, require
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
     names = (by,) if isinstance(by, str) else tuple(by or ()) if by is None or isinstance(by, Sequence) else None
     if names is None or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ArgumentError(f"`by` must be a column name, a list of different names, or None, not {by!r}.")
+    check_profiles(profiles)
     require(profiles.jobs, "job_id", name="jobs")
     tables = {"jobs": _names(profiles.jobs), "people": _names(profiles.people), "tasks": _task_columns(profiles.tasks)}
     found: dict[str, list[str]] = {table: [] for table in tables}

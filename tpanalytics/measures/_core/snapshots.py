@@ -48,7 +48,7 @@ def key_by_snapshot(table: pl.DataFrame, columns: Sequence[str] = SNAPSHOT_COLUM
     """Precede each job id with its snapshot, so that it is unique in a history."""
     parts = dates_as_text(table, columns)
     key = pl.concat_str(*(part.fill_null("") for part in parts), pl.col("job_id").cast(pl.String), separator=_SEPARATOR)
-    return table.with_columns(parts).with_columns(job_id=key)
+    return table.with_columns(*parts, job_id=key)
 
 
 def dates_as_text(table: pl.DataFrame, columns: Sequence[str]) -> list[pl.Expr]:

@@ -37,8 +37,13 @@ __all__ = [
 
 #: A headcount figure would reveal a job with more than this share of the people.
 _DOMINANT = 0.85
-#: Subsets of a family's jobs: all jobs, with tasks, with hours, and with both hours and a headcount.
-_LAYERS = ("all", "described", "measured", "staffed")
+#: Subsets of a family's jobs (all jobs, with tasks, with hours, and with hours and a headcount or FTE), each with the
+#: column that counts their people.
+_LAYERS = {
+    **dict.fromkeys(("all", "described", "measured"), "headcount"),
+    "staffed": "known_people",
+    "staffed_fte": "known_fte",
+}
 #: Columns that identify a single job, even in a large family.
 _OF_ONE_JOB = ("job_id", "job_name", "most_influential_job", "influence")
 
@@ -104,12 +109,12 @@ def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) 
     """Match rows where any count is below the limits. Counts of zero jobs are ignored, as they reveal nothing."""
     is_small = []
     for name in (column.removesuffix("_jobs") for column in columns if column.endswith("_jobs")):
-        if name.endswith("staffed") and not staffed:
+        if "staffed" in name and not staffed:
             continue
         jobs, people, unknown, largest = (pl.col(f"{name}_{of}") for of in ("jobs", "people", "unknown", "largest"))
         few = jobs < privacy.min_jobs
         few |= (unknown < jobs) & (unknown < max(privacy.min_jobs, 1)) & (people < privacy.min_headcount)
-        if name.endswith("staffed") and privacy.min_headcount:
+        if "staffed" in name and privacy.min_headcount:
             few |= largest > _DOMINANT * people
         is_small.append(jobs.is_null() | ((jobs > 0) & few))
     return pl.any_horizontal(is_small)
@@ -158,13 +163,15 @@ def count_differences(result: pl.DataFrame, released: pl.DataFrame) -> pl.DataFr
 def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Count by family the jobs that are in only one of two results or whose headcount changed."""
     both = first.join(second, on=["job_id", "group"], how="full", coalesce=True)
-    now, before = pl.col("headcount"), pl.col("headcount_right")
-    in_only_one = {
-        name: pl.col(name).fill_null(value=False) != pl.col(f"{name}_right").fill_null(value=False) for name in _LAYERS
-    }
-    in_only_one["staffed"] |= (now != before).fill_null(value=False) & pl.col("staffed") & pl.col("staffed_right")
-    people = pl.when(now != before).then((now - before).abs()).otherwise(pl.coalesce(now, before))
-    return _count_by_family(both.with_columns(headcount=people, **in_only_one))
+    in_only_one, people = {}, {}
+    for name, column in _LAYERS.items():
+        now, before = pl.col(column), pl.col(f"{column}_right")
+        people[column] = pl.when(now != before).then((now - before).abs()).otherwise(pl.coalesce(now, before))
+        is_in, was_in = (pl.col(side).fill_null(value=False) for side in (name, f"{name}_right"))
+        in_only_one[name] = is_in != was_in
+        if "staffed" in name:
+            in_only_one[name] |= (now != before).fill_null(value=False) & is_in & was_in
+    return _count_by_family(both.with_columns(**people, **in_only_one))
 
 
 @cached
@@ -175,20 +182,26 @@ def members(profiles: TaskProfiles, states: Sequence[str], by: By = BY_FAMILY) -
     return jobs.select(
         "job_id",
         "group",
-        "headcount",
+        *dict.fromkeys(_LAYERS.values()),
         all=pl.lit(value=True),
         described=pl.col("tasks") > 0,
         measured=measured,
-        staffed=measured & pl.col("headcount").is_not_null(),
+        staffed=measured & pl.col("known_people").is_not_null(),
+        staffed_fte=measured & pl.col("known_fte").is_not_null(),
     )
 
 
 def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
-    """Add a headcount column to the jobs: people, or FTE where people are unknown. Employees count as 1."""
+    """Add ``headcount`` (people, or FTE where people are unknown), ``known_people`` and ``known_fte`` to the jobs.
+
+    Employees count as 1.
+    """
+    columns = {"known_people": "headcount", "known_fte": "fte"}
     if (profiles.manifest.get("source") or {}).get("kind") == "employees":
-        return jobs.with_columns(headcount=pl.lit(1.0))
-    counts = [name for name in ("headcount", "fte") if name in jobs.columns]
-    return jobs.with_columns(headcount=pl.coalesce(counts) if counts else pl.lit(None, dtype=pl.Float64))
+        return jobs.with_columns(pl.lit(1.0).alias(name) for name in ("headcount", *columns))
+    unknown = pl.lit(None, dtype=pl.Float64)
+    counts = {name: pl.col(count) if count in jobs.columns else unknown for name, count in columns.items()}
+    return jobs.with_columns(headcount=pl.coalesce(*counts.values()), **counts)
 
 
 def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:
@@ -243,9 +256,9 @@ def sums_of(layer: str) -> dict[str, pl.Expr]:
 
 def per_member_counts(members: pl.DataFrame) -> pl.DataFrame:
     """Return each member's contribution to the counts returned by `group_counts`."""
-    headcount = pl.col("headcount")
     counts = {}
-    for name in _LAYERS:
+    for name, column in _LAYERS.items():
+        headcount = pl.col(column)
         is_member, people = pl.col(name), pl.when(name).then(headcount).fill_null(0.0)
         counts[f"{name}_jobs"] = is_member.cast(pl.Int64)
         counts[f"{name}_people"] = people

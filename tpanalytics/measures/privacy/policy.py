@@ -28,8 +28,8 @@ class Privacy:
     min_jobs
         Minimum number of jobs. Use 0 to turn off this check.
     min_headcount
-        Minimum number of people (full-time equivalents) if the headcount is known. Use 0 to turn off this check and the
-        one for a single job with more than 85% of the people in a headcount figure.
+        Minimum number of people, or of full-time equivalents where the people are unknown. Use 0 to turn off this check
+        and the one for a single job with more than 85% of the people in a headcount figure.
 
     Raises
     ------

@@ -17,17 +17,22 @@ from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import (
     below_threshold,
-    check_cells,
     count_differences,
     counts_of,
     group_counts,
     job_differences,
     members,
-    own_counts,
     pair_counts,
     per_member_counts,
 )
 from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, suppression_note
+from tpanalytics.measures.privacy.suppress_cells import (
+    KEPT,
+    cells_of,
+    extend_suppression,
+    hide_suppressed,
+    protect_from_totals,
+)
 from tpanalytics.measures.privacy.suppress_curve import without_points
 from tpanalytics.measures.privacy.suppress_skills import skill_note, small_skills, without_skills
 from tpanalytics.schema import AS_OF, COUNTED_STATES, TENANT, History, TaskProfiles, require
@@ -42,7 +47,6 @@ __all__ = [
     "apply_change_policy",
     "apply_policy",
     "are_all_suppressed",
-    "extend_suppression",
     "families_in_change",
     "states_of",
     "suppress",
@@ -55,8 +59,6 @@ _KEYS = ("level", "block_hours")
 _NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs or people."
 #: Figures in a result with one row per pair of levels or states.
 _MOVE_FIGURES = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")
-#: Columns that keep their values in suppressed rows, in addition to the keys.
-_KEPT = ("jobs", "basis", "reason")
 
 
 def suppress(
@@ -82,16 +84,17 @@ def suppress(
     - Two snapshots (from `compare`, `compare_exposure` or `transitions`): families that are too small in either
       snapshot are suppressed. Moves between levels or states are suppressed if they affect fewer than ``min_jobs``
       jobs, along with any other moves needed to protect them. If every family is suppressed, all moves and totals are
-      removed.
+      removed. From `changed_tasks`, the tasks of jobs that are suppressed in either snapshot are removed.
     - By skill (from `skills`): the rows of a skill are removed if too few jobs or people have it, along with the next
       smallest skills needed to protect it.
     - A curve (from `exposure_curve`): points are suppressed so that too few jobs never lie between two of the others.
 
     A family is small if it has fewer than ``min_jobs`` jobs, or if the number of its jobs with tasks, or with hours, is
     below ``min_jobs`` but not zero. It is also small if it has fewer than ``min_headcount`` people. Null headcounts are
-    ignored, and this check is skipped if ``min_jobs`` or more jobs have a null headcount. For headcount figures, a
-    family is also small if fewer than ``min_jobs`` of its jobs have both hours and a headcount, or if a single job has
-    more than 85% of the people.
+    ignored, and this check is skipped if ``min_jobs`` or more jobs have a null headcount. The headcount of a job is its
+    people, or its full-time equivalents if only these are known. For figures that count people or full-time
+    equivalents, a family is also small if fewer than ``min_jobs`` of its jobs have both hours and this count, or if a
+    single job has more than 85% of it.
 
     Parameters
     ----------
@@ -336,6 +339,8 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
     meaning = about(result)
     # Moves between states include rejected tasks, but group counts don't.
     states = [state for state in meaning.states if state != "rejected"] or COUNTED_STATES
+    if "job_id" in result.columns and "scope" not in result.columns:
+        return _suppress_changed_tasks(result, after, before, privacy, states)
     if _move_columns(result):
         all_suppressed = are_all_suppressed(families_in_change(before, after, states=states, privacy=privacy))
         return attach_metadata(suppress_moves(result, privacy, everything=all_suppressed), meaning)
@@ -354,6 +359,20 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
         all_suppressed = are_all_suppressed(groups)
     rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
+
+
+def _suppress_changed_tasks(
+    result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy, states: Sequence[str]
+) -> pl.DataFrame:
+    """Remove the tasks of jobs that are suppressed in either snapshot."""
+    sides = [suppressed_jobs(with_cache(side), states=states, privacy=privacy) for side in (before, after)]
+    shown = result.filter(~pl.col("job_id").is_in(pl.concat(sides).to_list()))
+    note = _NOTHING_SUPPRESSED
+    if not privacy.off:
+        n, of = (rows.get_column("job_id").n_unique() for rows in (shown, result))
+        note = f"The tasks of {of - n:,} of {of:,} jobs are suppressed (too few jobs or people in either snapshot)."
+    meaning = get_metadata(result)
+    return _with_meaning(shown, meaning and replace(meaning, policy=(*meaning.policy, note)))
 
 
 def families_in_change(
@@ -439,7 +458,7 @@ def _suppress_over_time(result: pl.DataFrame, history: History, privacy: Privacy
     suppressed = (pl.col("reason") == SUPPRESSED).fill_null(value=False)
     if "change" in table.columns and not privacy.off:
         at_any_date = suppressed.any().over(lines) if lines else suppressed.any()
-        kept = {*by, *_KEPT, "previous"}
+        kept = {*by, *KEPT, "previous"}
         table = table.with_columns(
             *(pl.when(~at_any_date).then(pl.col(name)).alias(name) for name in table.columns if name not in kept),
             reason=pl.when(at_any_date).then(pl.lit(SUPPRESSED)).otherwise("reason"),
@@ -499,12 +518,12 @@ def _suppress_groups(
             result.clone(), meaning and replace(meaning, policy=(*meaning.policy, _NOTHING_SUPPRESSED))
         )
     counts = counts_of(profiles, states_of(original), by_of(original))
-    cells = _cells(result, keys, counts)
+    cells = cells_of(result, keys, counts)
     staffed = staffed or _by_headcount(original)
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("group").is_in(list(also)) | is_small)
-    cells = _protect_from_totals(cells, privacy, staffed=staffed)
-    shown = _hide_suppressed(result, keys, cells)
+    cells = protect_from_totals(cells, privacy, staffed=staffed)
+    shown = hide_suppressed(result, keys, cells)
     if meaning is not None:
         n = cells.filter("suppressed").get_column("group").n_unique()
         note = suppression_note(n, cells.get_column("group").n_unique(), privacy, short_noun(by_of(original)))
@@ -515,95 +534,6 @@ def _suppress_groups(
         if cells.height and cells.get_column("suppressed").all():
             meaning = without_totals(meaning)
     return _with_meaning(shown, meaning)
-
-
-def _hide_suppressed(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
-    """Set the figures of suppressed cells to null, and move fully suppressed families to the end."""
-    suppressed, kept = cells.get_column("suppressed"), {"group", *keys, *_KEPT}
-    own = pl.col("own_all_jobs").n_unique().over("group")
-    if "jobs" in result.columns and cells.select((own > 1).any()).item():
-        kept.remove("jobs")  # counted for each cell rather than each family, so it must be suppressed too
-    is_all_suppressed = pl.col("suppressed").all().over("group")
-    order = (
-        cells.with_columns(all_suppressed=is_all_suppressed)
-        .sort(
-            "all_suppressed",
-            pl.when("all_suppressed").then(pl.col("group").str.starts_with("(no ")),
-            pl.when("all_suppressed").then("group"),
-            "row",
-        )
-        .get_column("row")
-    )
-    shown = result.with_columns(
-        *(pl.when(~pl.lit(suppressed)).then(pl.col(name)).alias(name) for name in result.columns if name not in kept),
-        reason=pl.when(pl.lit(suppressed)).then(pl.lit(SUPPRESSED)).otherwise("reason"),
-    )[order]
-    if keys and shown.height and suppressed.all():
-        # Even the list of levels would reveal information.
-        null_keys = (pl.lit(None, dtype=shown.schema[key]).alias(key) for key in keys)
-        shown = shown.unique("group", keep="first", maintain_order=True).with_columns(null_keys)
-    return shown
-
-
-def _cells(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None) -> pl.DataFrame:
-    """Return each row's counts, taken from its own columns and from `counts`."""
-    check_cells(result, keys, alone=counts is None)
-    parts = [pl.col(key).cast(pl.String).fill_null("\0") for key in keys]
-    cells = result.select(
-        "group",
-        key=pl.concat_str(parts, separator="\x1f") if parts else pl.lit(""),
-        tasks=pl.col("tasks").cast(pl.Float64).fill_null(0) if "tasks" in result.columns else pl.lit(1.0),
-        suppressed=(pl.col("reason") == SUPPRESSED).fill_null(value=False),
-        **own_counts(result.columns),
-    ).with_row_index("row")
-    if counts is None:
-        return cells
-    unknown = cells.join(counts, on="group", how="anti").get_column("group").sort()
-    if unknown.len():
-        raise SchemaError(
-            f"`result` has the family {unknown[0]!r}, which `profiles` does not have. "
-            "Pass the profiles that the result was computed from."
-        )
-    return cells.join(counts, on="group", maintain_order="left")
-
-
-def _protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
-    """Suppress the next smallest cells across families and keys until all suppressed cells together meet the limits."""
-    of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
-    empty = pl.min_horizontal(of_jobs) == 0  # suppressing empty cells doesn't protect the others
-    is_small = below_threshold(cells.columns, privacy, staffed=staffed)
-    while True:
-        before = cells.get_column("suppressed").sum()
-        ordered = cells.sort(~pl.col("suppressed"), empty, of_jobs[0], "group", "key")
-        together = ordered.select(
-            "key",
-            pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
-            pl.col("^.*_largest$").fill_null(0).cum_max().over("key"),
-        )
-        cells = extend_suppression(ordered, "key", together.select(~is_small).to_series())
-        if cells.get_column("key").n_unique() > 1:
-            ordered = cells.sort(~pl.col("suppressed"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "group")
-            cells = extend_suppression(ordered, "group", pl.repeat(value=True, n=cells.height, eager=True))
-        if cells.get_column("suppressed").sum() == before:
-            return cells.sort("row")
-
-
-def extend_suppression(ordered: pl.DataFrame, within: str, enough: pl.Series) -> pl.DataFrame:
-    """In each group with suppressed rows, suppress at least two rows, and continue up to the first `enough` row."""
-    place, n_suppressed = pl.col("place"), pl.col("n_suppressed")
-    return (
-        ordered.with_columns(
-            enough=enough,
-            place=pl.int_range(pl.len()).over(within),
-            n_suppressed=pl.col("suppressed").sum().over(within).cast(pl.Int64),
-        )
-        .with_columns(last=pl.when(pl.col("enough") & (place >= 1) & (place >= n_suppressed - 1)).then(place))
-        .with_columns(pl.col("last").min().over(within))
-        .with_columns(
-            suppressed=pl.col("suppressed") | ((n_suppressed > 0) & (place <= pl.col("last").fill_null(pl.len())))
-        )
-        .drop("enough", "place", "n_suppressed", "last")
-    )
 
 
 def _may_be_by_headcount(result: pl.DataFrame) -> bool:

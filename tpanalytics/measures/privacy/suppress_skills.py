@@ -25,7 +25,7 @@ def small_skills(
 ) -> pl.DataFrame:
     """Return ``group, skill_id, skill, suppressed`` for each skill. All skills of the small `groups` are suppressed."""
     counts = count_by_skill(profiles, list(states), by)
-    people = people_of(profiles, counts.reduced.jobs).select("job", "job_id", "headcount")
+    people = people_of(profiles, counts.reduced.jobs).select("job", "job_id", "headcount", "known_people", "known_fte")
     none = pl.lit(None, dtype=pl.UInt32).alias("key")
     linked = counts.links.join(counts.rows, on="row")
     without = counts.rows.join(counts.links, on="row", how="anti").with_columns(none)
@@ -36,8 +36,10 @@ def small_skills(
     layers = {
         "described": pairs,
         "measured": measured,
-        **({"staffed": measured.drop_nulls("headcount")} if staffed else {}),
     }
+    if staffed:
+        for name, count in (("staffed", "known_people"), ("staffed_fte", "known_fte")):
+            layers[name] = measured.drop_nulls(count).with_columns(headcount=count)
     cells = _small_cells(layers, privacy, groups)
     names = counts.skills.cast({"key": pl.Int64})
     return cells.join(names, on="key", how="left").select(
