@@ -510,7 +510,7 @@ def _suppress_groups(
     staffed: bool = False,
 ) -> pl.DataFrame:
     """Suppress small families and those in `also`, plus any others needed so totals don't reveal them."""
-    require(result, "group", name="result")
+    require(result, *(["group"] if "group" in result.columns else by_of(result)), name="result")
     keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
     if privacy.off:
