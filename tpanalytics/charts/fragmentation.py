@@ -284,7 +284,7 @@ def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping) -> li
     ]
 
 
-def _description(drawn: pl.DataFrame, groups: pl.DataFrame, layout: frame.Groups, headline: str) -> str:
+def _description(drawn: pl.DataFrame, groups: pl.DataFrame, layout: frame.DrawnGroups, headline: str) -> str:
     words = layout.words
     each = f", one per {words.noun}," if words.by else ""
     summary = (
