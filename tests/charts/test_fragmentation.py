@@ -54,7 +54,7 @@ def test_full_time_equivalents_match_capacity(sample: tpa.TaskProfiles) -> None:
     assert not [name for name in tpa.fragmentation(sample, **without_adoption).columns if "weeks" in name]
 
 
-@pytest.mark.parametrize("name", ASSUMPTIONS)
+@pytest.mark.parametrize("name", [name for name in ASSUMPTIONS if name != "weight"])
 def test_assumptions_have_no_default(sample: tpa.TaskProfiles, name: str) -> None:
     with pytest.raises(TypeError, match=name):
         tpa.plot_fragmentation(sample, **{key: value for key, value in ASSUMPTIONS.items() if key != name})
