@@ -84,6 +84,13 @@ def test_headline_allows_for_missing_data(job: Any, title: str) -> None:
     assert title_of(fragmentation(profiles_of([job]), privacy=None)).startswith(title)
 
 
+def test_texts_name_the_count_of_people() -> None:
+    company = profiles_of([task_job("A", ("a", "H1", 4.0), ("b", None, 4.0))])
+    for weight, needed in (("headcount", "a headcount"), ("fte", "an FTE")):
+        text = json.dumps(fragmentation(company, weight=weight, privacy=None).to_dict()).replace('", "', " ")
+        assert text.count(f"tasks have hours, a level and {needed}") >= 3
+
+
 @pytest.mark.slow
 def test_the_largest_of_many_families_have_panels() -> None:
     spec = fragmentation(many(25)).to_dict()
