@@ -54,7 +54,7 @@ def test_full_time_equivalents_match_capacity(sample: tpa.TaskProfiles) -> None:
     assert not [name for name in tpa.fragmentation(sample, **without_adoption).columns if "weeks" in name]
 
 
-@pytest.mark.parametrize("name", ASSUMPTIONS)
+@pytest.mark.parametrize("name", [name for name in ASSUMPTIONS if name != "weight"])
 def test_assumptions_have_no_default(sample: tpa.TaskProfiles, name: str) -> None:
     with pytest.raises(TypeError, match=name):
         tpa.plot_fragmentation(sample, **{key: value for key, value in ASSUMPTIONS.items() if key != name})
@@ -82,6 +82,13 @@ def test_assumptions_have_no_default(sample: tpa.TaskProfiles, name: str) -> Non
 )
 def test_headline_allows_for_missing_data(job: Any, title: str) -> None:
     assert title_of(fragmentation(profiles_of([job]), privacy=None)).startswith(title)
+
+
+def test_texts_name_the_count_of_people() -> None:
+    company = profiles_of([task_job("A", ("a", "H1", 4.0), ("b", None, 4.0))])
+    for weight, needed in (("headcount", "a headcount"), ("fte", "an FTE")):
+        text = json.dumps(fragmentation(company, weight=weight, privacy=None).to_dict()).replace('", "', " ")
+        assert text.count(f"tasks have hours, a level and {needed}") >= 3
 
 
 @pytest.mark.slow

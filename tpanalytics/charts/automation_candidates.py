@@ -177,15 +177,15 @@ def _rows(candidates: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
         .join(curve.select("task_key", "share_cumulative"), on="task_key", how="left", maintain_order="left")
         .select(
             pl.col("place").cast(pl.Float64),
-            frame.as_text("task", _name),
+            frame.formatted("task", _name),
             *names,
             "share_cumulative",
             least=pl.col("h1_hours").map_batches(frame.hours_column, return_dtype=pl.String),
-            carried=frame.as_text("share_cumulative", percent),
+            carried=frame.formatted("share_cumulative", percent),
             served=pl.format("{}", "jobs"),
             reached=pl.format("{}", "families"),
-            agreed=frame.as_text("level_agreement", percent),
-            validated=frame.as_text("validated_share", percent),
+            agreed=frame.formatted("level_agreement", percent),
+            validated=frame.formatted("validated_share", percent),
             ranked=pl.struct("rank", "rank_low", "rank_high", tie=pl.col("rank").is_duplicated()).map_elements(
                 _rank, return_dtype=pl.String
             ),

@@ -288,7 +288,9 @@ def _footnotes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _description(groups: pl.DataFrame, absent: Mapping[str, str], layout: frame.Groups) -> tuple[str, str, list[str]]:
+def _description(
+    groups: pl.DataFrame, absent: Mapping[str, str], layout: frame.DrawnGroups
+) -> tuple[str, str, list[str]]:
     drawn = [(column, name) for column, _, name, _ in _PARTS if column not in absent]
     content = f"share of tasks with {listed(name for _, name in drawn)}" if layout.totals else "coverage of the tasks"
     summary = f"Matrix of bars: {content} for {layout.population}."

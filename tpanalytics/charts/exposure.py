@@ -161,10 +161,10 @@ def _rows(exposure: pl.DataFrame, ranks: pl.DataFrame) -> pl.DataFrame:
     return (
         exposure.join(ranks.select("group", *drawn), on="group", how="left", maintain_order="left")
         .with_columns(
-            figure=frame.as_text("exposure", captions.index_text),
+            figure=frame.formatted("exposure", captions.index_text),
             held=bounds,
             place=places,
-            known=frame.as_text("coverage", coverage_percent),
+            known=frame.formatted("coverage", coverage_percent),
             grade=pl.col("data_grade").fill_null(NONE),
             dot=pl.col("data_grade").replace_strict(_DOTS, default=None, return_dtype=pl.String),
             missing=captions.missing_figure_reason({}, pl.when(pl.col("exposure").is_null()).then(why)),
@@ -354,7 +354,7 @@ def _footnotes(
     ]
 
 
-def _description(groups: pl.DataFrame, tied: list[list[str]], layout: frame.Groups) -> tuple[str, str, list[str]]:
+def _description(groups: pl.DataFrame, tied: list[list[str]], layout: frame.DrawnGroups) -> tuple[str, str, list[str]]:
     summary = f"Dots and intervals of the exposure index for {layout.population}."
     rows = groups.filter(pl.col("exposure").is_not_null())
     shape = [

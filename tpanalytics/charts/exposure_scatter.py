@@ -166,7 +166,7 @@ def _staff(drawn: pl.DataFrame) -> str | None:
 def _scatter(
     drawn: pl.DataFrame,
     order: list[str],
-    layout: frame.Groups,
+    layout: frame.DrawnGroups,
     notes: list[str],
     *,
     staff: str | None,
@@ -415,7 +415,10 @@ def _footnotes(
 
 
 def _description(
-    layout: frame.Groups, parts: list[tuple[str | None, pl.DataFrame]], named: list[dict[str, Any]], notes: list[str]
+    layout: frame.DrawnGroups,
+    parts: list[tuple[str | None, pl.DataFrame]],
+    named: list[dict[str, Any]],
+    notes: list[str],
 ) -> str:
     panels = f" One panel per {layout.words.one}." * (len(parts) > 1)
     summary = (

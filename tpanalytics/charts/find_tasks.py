@@ -250,7 +250,9 @@ def _footnotes(counts: pl.DataFrame) -> list[str]:
     ]
 
 
-def _description(rows: pl.DataFrame, headline: str, quoted: str, layout: frame.Groups) -> tuple[str, str, list[str]]:
+def _description(
+    rows: pl.DataFrame, headline: str, quoted: str, layout: frame.DrawnGroups
+) -> tuple[str, str, list[str]]:
     summary = f"Bars of the share of tasks whose text contains {quoted}, for {layout.population}, largest share first."
     matches = rows.filter(pl.col("found") > 0)
     figures = (

@@ -39,6 +39,8 @@ _LEGEND = (
     "Bands show the range under the assumptions, and the black bar marks half a day (4 h). Below each name: usable "
     "share of the freed hours, usable of all freed full-time equivalents (FTE), data grade."
 )
+#: Fields a task needs to count in the shares, by `weight`.
+_NEEDED = {"headcount": "hours, a level and a headcount", "fte": "hours, a level and an FTE"}
 
 
 def plot_fragmentation(
@@ -126,8 +128,9 @@ def plot_fragmentation(
     layout = frame.groups(totals, shown, profiles, privacy, words)
     groups = _rows(layout.rows)
     drawn = groups if groups.height <= _ALL else groups.head(_LARGEST)
-    headline = _headline(groups, freed_blocks, meaning, words)
-    notes = layout.footnotes(_footnotes(meaning, groups.height, drawn.height, words))
+    needed = _NEEDED[weight]
+    headline = _headline(groups, freed_blocks, meaning, words, needed)
+    notes = layout.footnotes(_footnotes(meaning, groups.height, drawn.height, words, needed))
     rows = drawn.to_dicts()
     panels = [
         _panel(row, layout.rows, left=at % _COLUMNS == 0, bottom=_has_axis(rows, at)) for at, row in enumerate(rows)
@@ -248,7 +251,7 @@ def _number(fte: float) -> str:
     return f"{fte:,.1f}" if 0 < fte < 10 else f"{fte:,.0f}"
 
 
-def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning, words: Grouping) -> str:
+def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning, words: Grouping, needed: str) -> str:
     """Return a headline with the total FTE freed in blocks of at least half a day."""
     if not frame.any_shown(groups):
         return words.all_suppressed
@@ -262,7 +265,7 @@ def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning
         return "No hours are freed under these assumptions"
     if meaning.grade == "C":
         share = coverage_percent(meaning.coverage["hours, level and headcount"])
-        return f"There is not enough data on block sizes: {share} of tasks have hours, a level and a headcount"
+        return f"There is not enough data on block sizes: {share} of tasks have {needed}"
     usable, freed = (
         _span(sums[f"{of}_weeks_low"], sums[f"{of}_weeks_high"], _number).replace(_TO, " to ")
         for of in ("usable", "full_time")
@@ -270,10 +273,10 @@ def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning
     return f"{usable} of {freed} freed full-time equivalents come in blocks of half a day (4\u00a0h) or more"
 
 
-def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping) -> list[str]:
+def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping, needed: str) -> list[str]:
     return [
-        captions.coverage_of(meaning, "hours, level and headcount"),
-        captions.grade_note("hours, a level and a headcount", meaning.grade),
+        captions.coverage_of(meaning, "hours, level and headcount", needed=needed),
+        captions.grade_note(needed, meaning.grade),
         _LEGEND,
         *(
             [f"Only the {drawn} {words.many} with the most usable hours are drawn, not {groups - drawn} others."]
@@ -284,7 +287,7 @@ def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping) -> li
     ]
 
 
-def _description(drawn: pl.DataFrame, groups: pl.DataFrame, layout: frame.Groups, headline: str) -> str:
+def _description(drawn: pl.DataFrame, groups: pl.DataFrame, layout: frame.DrawnGroups, headline: str) -> str:
     words = layout.words
     each = f", one per {words.noun}," if words.by else ""
     summary = (

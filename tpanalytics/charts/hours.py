@@ -146,8 +146,8 @@ def _ordered(groups: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
             seen=pl.struct(pl.col("jobs_with_hours").fill_null(0), "jobs").map_elements(
                 lambda row: f"{row['jobs_with_hours']:,} of {row['jobs']:,}", return_dtype=pl.String
             ),
-            empty=frame.as_text("jobs_without_tasks", lambda n: NONE if n is None else f"{n:,}"),
-            known=frame.as_text("coverage", coverage_percent),
+            empty=frame.formatted("jobs_without_tasks", lambda n: NONE if n is None else f"{n:,}"),
+            known=frame.formatted("coverage", coverage_percent),
             missing=captions.missing_figure_reason(
                 {"no tasks": pl.col("tasks") == 0, "no documented hours": pl.col("median").is_null()}
             ),
@@ -277,7 +277,7 @@ def _footnotes(groups: pl.DataFrame, contract: float | None) -> list[str]:
     ]
 
 
-def _description(groups: pl.DataFrame, layout: frame.Groups) -> tuple[str, str, list[str]]:
+def _description(groups: pl.DataFrame, layout: frame.DrawnGroups) -> tuple[str, str, list[str]]:
     known = groups.filter(pl.col("median").is_not_null()).select("group", "median").rows()
     summary = (
         f"Dots and boxes of documented weekly hours per job for {layout.population}."

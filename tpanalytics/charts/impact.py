@@ -169,7 +169,7 @@ def _rows(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
             total=pl.col("amount").map_batches(
                 _counts if weight == "tasks" else frame.hours_column, return_dtype=pl.String
             ),
-            known=frame.as_text("coverage", coverage_percent),
+            known=frame.formatted("coverage", coverage_percent),
             grade=pl.col("data_grade").fill_null(NONE),
             missing=captions.missing_figure_reason(
                 {"no tasks": pl.col("tasks") == 0, _NO_AMOUNT[weight]: ~pl.col("has_share")}
@@ -299,7 +299,7 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping) -> list[
 
 
 def _description(
-    groups: pl.DataFrame, levels: list[str], weight: Weight, layout: frame.Groups
+    groups: pl.DataFrame, levels: list[str], weight: Weight, layout: frame.DrawnGroups
 ) -> tuple[str, str, list[str]]:
     known = groups.filter(pl.col("has_share") & pl.col("h1").is_not_null())
     listed_levels = f" ({', '.join(levels)})" if levels else ""

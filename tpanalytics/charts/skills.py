@@ -236,9 +236,9 @@ def _with_texts(rows: pl.DataFrame, unit: str) -> tuple[pl.DataFrame, list[SideC
         "total": pl.col("total").map_batches(
             _counts if unit == "tasks" else frame.hours_column, return_dtype=pl.String
         ),
-        "part": frame.as_text("skill_share", percent),
+        "part": frame.formatted("skill_share", percent),
         "served": frame.counts_as_text("jobs"),
-        "known": frame.as_text("coverage", coverage_percent),
+        "known": frame.formatted("coverage", coverage_percent),
         "grade": pl.col("data_grade").fill_null(NONE),
     }
     columns = [

@@ -10,7 +10,7 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.grouping import grouping
-from tpanalytics.charts._core.labels import LINE, Extent, drawn_pairs, labelled, leaders, roles, slot
+from tpanalytics.charts._core.labels import LINE, Extent, drawn_pairs, end_labels, leaders, roles, slot
 from tpanalytics.formatting import listed
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
@@ -165,7 +165,7 @@ def plot_weight_sensitivity(
 
 def _band(
     profiles: TaskProfiles,
-    layout: frame.Groups,
+    layout: frame.DrawnGroups,
     leading: list[str],
     level_weights: Mapping[str, float],
     options: dict[str, Any],
@@ -262,7 +262,7 @@ def _labels(lines: pl.DataFrame, extent: Extent) -> list[alt.Chart]:
     ]
     marks[-1].mark.text = alt.ExprRef(f"'at ' + format({_SLIDER}, '.2f')")
     for end, edge, out in (("weight_low", 0, -1), ("weight_high", _WIDTH, 1)):
-        labels = labelled(rows, end, extent)
+        labels = end_labels(rows, end, extent)
         drawn = alt.Chart(labels.select("role", "end", "figure", "label", "above", "name"))
         align = "right" if out < 0 else "left"
         colour = theme.ink_if("datum.role == 'leads'", theme.INK, theme.MUTED)
@@ -384,7 +384,9 @@ def _footnotes(totals: pl.DataFrame, lines: pl.DataFrame, words: Grouping, *, tu
     ]
 
 
-def _description(lines: pl.DataFrame, first: list[Leader], layout: frame.Groups, notes: list[str], b: float) -> str:
+def _description(
+    lines: pl.DataFrame, first: list[Leader], layout: frame.DrawnGroups, notes: list[str], b: float
+) -> str:
     line = f"Each {layout.words.one}" if layout.words.by else "The index"
     summary = (
         f"Lines of the exposure index against the weight of H2 for {layout.population}. "

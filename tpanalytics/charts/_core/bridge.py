@@ -15,7 +15,7 @@ from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.compare import TERMS
 
 if TYPE_CHECKING:
-    from tpanalytics.charts._core.frame import Groups
+    from tpanalytics.charts._core.frame import DrawnGroups
     from tpanalytics.measures._core.metadata import Meaning
 
 _WIDTH, _ROW, _BAR = 430, 38, 20
@@ -33,7 +33,7 @@ _LABEL_SPACE = 0.2
 _DECREASE = "#B5D9DC"
 
 
-def bridge(layout: Groups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
+def bridge(layout: DrawnGroups, company: dict[str, Any], meaning: Meaning) -> theme.Chart:
     """Draw one bar per term of the change. `company` is the company-wide row from `compare`."""
     steps, notes = _steps(company), _notes(company, meaning)
     return theme.assemble(

@@ -190,9 +190,9 @@ def coverage_note(have: Mapping[str, float | None], *validated: float | None, of
     return f"{listed(parts)}. Rejected tasks are excluded."
 
 
-def coverage_of(meaning: Meaning, *parts: str) -> str:
-    """Describe a result's company-wide coverage."""
-    names = {"hours": "hours", "level": "a level", "hours, level and headcount": "hours, a level and a headcount"}
+def coverage_of(meaning: Meaning, *parts: str, needed: str = "") -> str:
+    """Describe a result's company-wide coverage. `needed` names the fields of "hours, level and headcount"."""
+    names = {"hours": "hours", "level": "a level", "hours, level and headcount": needed}
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
     return coverage_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
 

@@ -50,7 +50,7 @@ class _Figure(NamedTuple):
         return captions.signed(change) if self.level is None else captions.signed_hours(change, digits)
 
 
-def dumbbell(layout: frame.Groups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
+def dumbbell(layout: frame.DrawnGroups, company: dict[str, Any], meaning: Meaning, level: str | None) -> theme.Chart:
     """Draw the change in hours at `level`, or in exposure if None. `company` is the company-wide row."""
     figure = _Figure(level)
     was, now = ("exposure_before", "exposure_after") if level is None else ("before", "after")
@@ -200,7 +200,7 @@ def _overall_note(was: float | None, now: float | None, figure: _Figure) -> list
 
 
 def _description(
-    groups: pl.DataFrame, figure: _Figure, layout: frame.Groups, notes: list[str]
+    groups: pl.DataFrame, figure: _Figure, layout: frame.DrawnGroups, notes: list[str]
 ) -> tuple[str, str, list[str]]:
     built = (
         f"Arrows show the change in {figure.name} for {layout.population}. "

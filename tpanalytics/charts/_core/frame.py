@@ -26,7 +26,7 @@ _WRAP, _LINE = 38, 12
 
 
 @dataclass(frozen=True)
-class Groups:
+class DrawnGroups:
     """Rows to draw after suppression, with text describing them."""
 
     rows: pl.DataFrame
@@ -58,7 +58,7 @@ def groups(
     privacy: Privacy | None,
     words: Grouping,
     selected: Sequence[str] | None = None,
-) -> Groups:
+) -> DrawnGroups:
     """Return the groups to draw. Totals are taken from `counts`."""
     totals, counted = any_shown(shown), shown
     if selected is not None and totals:
@@ -75,7 +75,7 @@ def groups_of_change(
     after: TaskProfiles,
     privacy: Privacy | None,
     words: Grouping,
-) -> Groups:
+) -> DrawnGroups:
     """Return the groups to draw when comparing two snapshots. Totals are taken from `counts`, of the later one."""
     population = captions.population(words, shown, counts if any_shown(shown) else None, " after")
     return _groups(shown, population, captions.source_lines(before, after), privacy, words)
@@ -88,13 +88,13 @@ def _groups(
     privacy: Privacy | None,
     words: Grouping,
     selected: Sequence[str] | None = None,
-) -> Groups:
+) -> DrawnGroups:
     rows, suppression = (
         theme.sanitize_labels(_with_job_names(shown)),
         captions.suppression_footnote(shown, privacy, words),
     )
     labels = dict(zip(shown["group"], rows["group"], strict=True))
-    return Groups(rows, any_shown(shown), population, suppression, sources, words, labels, selected)
+    return DrawnGroups(rows, any_shown(shown), population, suppression, sources, words, labels, selected)
 
 
 def _with_job_names(shown: pl.DataFrame) -> pl.DataFrame:
@@ -121,7 +121,7 @@ class SideColumn(NamedTuple):
 
 
 def chart(
-    groups: Groups,
+    groups: DrawnGroups,
     rows: pl.DataFrame,
     marks: Sequence[alt.Chart],
     columns: Sequence[SideColumn],
@@ -165,7 +165,7 @@ def no_jobs_in_either() -> theme.Chart:
     return theme.empty_chart("No jobs in either snapshot", "There is nothing to compare.")
 
 
-def all_suppressed_chart(groups: Groups, title: str = "") -> theme.Chart:
+def all_suppressed_chart(groups: DrawnGroups, title: str = "") -> theme.Chart:
     """Return a placeholder for when every group is suppressed."""
     title = title or groups.words.all_suppressed
     lines = [*groups.suppression, *groups.sources]
@@ -251,7 +251,7 @@ def side_columns(
     return marks
 
 
-def as_text(column: str, write: Callable[[Any], str]) -> pl.Expr:
+def formatted(column: str, write: Callable[[Any], str]) -> pl.Expr:
     """Format a column as text, including nulls."""
     return pl.col(column).map_elements(write, return_dtype=pl.String, skip_nulls=False)
 

@@ -96,7 +96,7 @@ def slot(group: str) -> int:
     return LINE * len(_label_lines(group)) + 4
 
 
-def labelled(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
+def end_labels(rows: pl.DataFrame, end: str, extent: Extent) -> pl.DataFrame:
     """Return the labels at one end of the plot, positioned in index units."""
     ordered = rows.sort(end, "group")
     names = [_label_lines(name) for name in ordered["group"]]

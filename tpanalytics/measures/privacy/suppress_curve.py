@@ -43,6 +43,8 @@ def without_points(
     meaning = get_metadata(result)
     if meaning is None or "work" not in result.columns:
         raise SchemaError("`result` must be a result of exposure_curve. Select columns after suppressing it.")
+    if not result.height:
+        return result, 0
     work = result.item(0, "work")
     weight = cast("CurveWeight", "jobs" if meaning.basis == "job" else meaning.basis)
     exposed = exposed_jobs(
