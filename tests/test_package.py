@@ -43,7 +43,7 @@ ONLY_IN = {
     "requests": {"api/http", "api/tokens.py"},
     "jwt": {"api/tokens.py", "demo/client_assertion.py"},
     "cryptography": {"api/tokens.py"},
-    "filelock": {"api/tokens.py", "profiles/snapshot/layout.py"},
+    "filelock": {"api/tokens.py", "profiles/snapshot/layout.py", "profiles/snapshot/taxonomy_file.py"},
     "urllib3": {"api/http/body.py"},
     "altair": {"charts", "explorers", "share"},
     "vl_convert": {"charts", "explorers", "share"},

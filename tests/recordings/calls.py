@@ -42,7 +42,7 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str
     "build once": (tpa.automation_curve, {}, {"blocks": {"block_hours": 2.0}, **_PEOPLE}),
     "changed tasks": (tpa.changed_tasks, {}, {"H2": {"level": "H2"}, "texts": {"same_task": "text"}}),
     "changed hours": (tpa.compare, {}, {"H2": {"level": "H2"}}),
-    "changed index": (tpa.compare_exposure, {}, {"jobs": {"by": "job"}}),
+    "changed index": (tpa.compare_exposure, {}, {"jobs": {"by": "job_id"}}),
     "claim": (
         tpa.check_claim,
         {"claim": lambda p: f'"{_family(p)}" > "{_family(p, -1)}"', "rounds": 100},
@@ -116,7 +116,7 @@ CHARTS: dict[str, Callable[[tpa.TaskProfiles, tpa.TaskProfiles], Any]] = {
     "index, linear": lambda p, _: tpa.plot_exposure(p, level_weights=_LINEAR, contract_hours=40.0, rounds=100),
     "index, headcount": lambda p, _: tpa.plot_exposure(p, weight="headcount", rounds=100),
     "weights, two": lambda p, _: tpa.plot_weight_sensitivity(
-        p, families=[_family(p), _family(p, -1)], contract_hours=40.0
+        p, groups=[_family(p), _family(p, -1)], contract_hours=40.0
     ),
     "automate first": lambda p, _: tpa.plot_automation_candidates(p, same_task="text", top=5, rounds=100),
     "bridge, H2": lambda p, later: tpa.plot_compare(p, later, level="H2", privacy=None),

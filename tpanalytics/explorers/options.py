@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.share.calls import Source
-    from tpanalytics.share.grouping import Grouping
+    from tpanalytics.share.grouping import PageGrouping
     from tpanalytics.typing import By
 
 __all__ = ["VALIDATED", "Facts", "facts_of"]
@@ -40,7 +40,7 @@ class Facts:
     """An explorer's groups, levels and control options, after suppression."""
 
     source: Source
-    grouping: Grouping
+    grouping: PageGrouping
     #: Labels of the groups, sorted by name with missing values last.
     groups: tuple[str, ...]
     #: Levels in the data, excluding "not assessed". Always includes H1, H2 and H3.
@@ -113,7 +113,7 @@ class Facts:
 _STAFF = {"headcount": "headcount", "fte": "FTE"}
 
 
-def facts_of(source: Source, grouping: Grouping, privacy: Privacy | None) -> Facts:
+def facts_of(source: Source, grouping: PageGrouping, privacy: Privacy | None) -> Facts:
     """Collect facts about the snapshots. Uses the impact measure, since the first chart needs it anyway."""
     check_privacy(privacy)
     by = grouping.argument

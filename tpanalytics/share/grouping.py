@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
-__all__ = ["Grouping", "default_weight", "grouping_of"]
+__all__ = ["PageGrouping", "default_weight", "grouping_of"]
 
 
-class Grouping(charts.Grouping):
+class PageGrouping(charts.Grouping):
     """The columns that define the groups, and words and code for them."""
 
     __slots__ = ()
@@ -57,7 +57,7 @@ class Grouping(charts.Grouping):
         return f"pl.concat_str({', '.join(texts)}, separator={SEPARATOR!r})"
 
 
-def default_weight(profiles: TaskProfiles, grouping: Grouping) -> Any:
+def default_weight(profiles: TaskProfiles, grouping: PageGrouping) -> Any:
     """Return what to add up: the people if the groups are groups of people and their number is known, else hours."""
     if grouping.columns.people:
         people = to_polars(profiles.people)
@@ -67,10 +67,10 @@ def default_weight(profiles: TaskProfiles, grouping: Grouping) -> Any:
     return "hours"
 
 
-def grouping_of(profiles: TaskProfiles, by: By) -> Grouping:
+def grouping_of(profiles: TaskProfiles, by: By) -> PageGrouping:
     """Check `by` and return the grouping. Raise an error if the groups are single jobs."""
     check_profiles(profiles)
     columns = group_columns(profiles, by)
     if "job_id" in columns.by:
         raise ArgumentError("`by` must name columns that group jobs, not 'job_id'. Leave it out.")
-    return Grouping(columns)
+    return PageGrouping(columns)

@@ -26,7 +26,7 @@ from tpanalytics.measures.privacy.suppress import (
 )
 from tpanalytics.schema import TaskProfiles, to_polars
 from tpanalytics.share.calls import Source
-from tpanalytics.share.grouping import Grouping, default_weight, grouping_of
+from tpanalytics.share.grouping import PageGrouping, default_weight, grouping_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class ReportScope:
 
     profiles: TaskProfiles
     before: TaskProfiles | None
-    grouping: Grouping
+    grouping: PageGrouping
     #: Label of the group to report on, or None for all groups.
     group: str | None
     states: tuple[str, ...]
@@ -226,7 +226,7 @@ def _check_group(group: Any, scope: ReportScope) -> None:
     raise ShareError(f"`groups` must be the name of one {scope.grouping.noun} or None, not {group!r}{hint}.")
 
 
-def _check_overlapping(grouping: Grouping, **given: bool) -> None:
+def _check_overlapping(grouping: PageGrouping, **given: bool) -> None:
     """Raise an error for arguments that require every job to be in one group."""
     for name, is_given in given.items():
         if is_given:
