@@ -13,13 +13,12 @@ from tpanalytics.formatting import clean_text, listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.groups import noun
-from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure_curve import exposure_curve
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL
-from tpanalytics.measures.privacy.release import filter_groups, release
+from tpanalytics.measures.privacy.release import filter_groups
 from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
@@ -109,8 +108,8 @@ def plot_exposure_curve(
         "contract_hours": contract_hours,
         "states": states,
     }
-    result = release(exposure_curve, profiles, privacy=privacy, by=by, **how)
-    meaning, curves = about(result), theme.sanitize_labels(filter_groups(with_labels(result), groups))
+    released = captions.released(exposure_curve, profiles, privacy, by=by, **how)
+    meaning, curves = about(released), pl.DataFrame(theme.sanitize_labels(filter_groups(released, groups)))
     if not meaning.jobs:
         return frame.no_jobs()
     texts = _Texts(_NOUNS[weight], work, meaning)
@@ -121,7 +120,7 @@ def plot_exposure_curve(
         return _nothing_to_draw(curves, texts)
     if not meaning.by or shown.get_column("group").n_unique() == 1:
         return _one_curve(curves, texts, sources)
-    company = with_labels(release(exposure_curve, profiles, privacy=privacy, by=None, **how))
+    company = captions.released(exposure_curve, profiles, privacy, by=None, **how)
     return _panels(curves, company, texts, sources, top)
 
 

@@ -15,11 +15,10 @@ from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.groups import noun
-from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.release import filter_groups, release
+from tpanalytics.measures.privacy.release import filter_groups
 from tpanalytics.measures.skills import ALL_TASKS, NO_SKILL, skills
 from tpanalytics.schema import COUNTED_STATES, level_order
 
@@ -125,8 +124,8 @@ def plot_skills(
     'Stacked bars of documented weekly hours by '
     """
     check_whole("top", top, "a whole number from 1 to 40", least=1, most=40)
-    result = release(skills, with_cache(profiles), privacy=privacy, by=by, weight=weight, states=states)
-    meaning, labelled = about(result), filter_groups(with_labels(result), groups)
+    released = captions.released(skills, with_cache(profiles), privacy, by=by, weight=weight, states=states)
+    meaning, labelled = about(released), pl.DataFrame(filter_groups(released, groups))
     if not meaning.jobs:
         return frame.no_jobs()
     unit = "tasks" if meaning.basis == "task" else meaning.basis

@@ -231,9 +231,9 @@ def _suppress_within_groups(
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots", "skills", "curve"]:
-    if {"skill", "ai_impact_level"} <= set(result.columns):
+    if "group" in result.columns and {"skill", "ai_impact_level"} <= set(result.columns):
         return "skills"
-    if "at_least" in result.columns:
+    if {"group", "at_least"} <= set(result.columns):
         return "curve"
     if ("scope" in result.columns and {"group", "job_id"} & set(result.columns)) or _move_columns(result):
         return "two snapshots"
