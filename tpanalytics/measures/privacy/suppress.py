@@ -210,7 +210,7 @@ def _suppress_within_groups(
     if profiles is None or meaning is None:
         missing = "the `profiles` it was computed from" if meaning else "the unchanged result of a measure"
         raise SchemaError(f"`result` is by {'skill' if rule == 'skills' else 'degree of exposure'}. Pass {missing}.")
-    if privacy.off:
+    if privacy.off or not result.height:
         return attach_metadata(result.clone(), replace(meaning, policy=(*meaning.policy, _NOTHING_SUPPRESSED)))
     states = list(meaning.states)
     small = suppressed_families(_small_families(group_counts(profiles, by=meaning.by, states=states), privacy))
@@ -231,9 +231,9 @@ def _suppress_within_groups(
 
 
 def _rule_of(result: pl.DataFrame) -> Literal["family", "job", "two snapshots", "skills", "curve"]:
-    if "group" in result.columns and {"skill", "ai_impact_level"} <= set(result.columns):
+    if "job_id" not in result.columns and {"skill", "ai_impact_level"} <= set(result.columns):
         return "skills"
-    if {"group", "at_least"} <= set(result.columns):
+    if "job_id" not in result.columns and "at_least" in result.columns:
         return "curve"
     if ("scope" in result.columns and {"group", "job_id"} & set(result.columns)) or _move_columns(result):
         return "two snapshots"
