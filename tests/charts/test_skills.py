@@ -103,3 +103,11 @@ def test_the_title_says_why_there_is_nothing_to_show(
 def test_invalid_numbers_of_skills_raise(sample: tpa.TaskProfiles, top: Any) -> None:
     with pytest.raises(tpa.ArgumentError, match="`top` must be a whole number from 1 to 40, not"):
         tpa.plot_skills(sample, top=top)
+
+
+def test_jobs_are_groups_as_well(sample: tpa.TaskProfiles) -> None:
+    one = sample.filter(job_family="Finance")
+    job = one.jobs.item(0, "job_id")
+    assert labels(tpa.plot_skills(one, by="job_id", groups=[job], privacy=None, top=3))[0] == "all tasks"
+    curve = tpa.plot_exposure_curve(one, by="job_id", groups=[job], privacy=None)
+    assert title(curve).startswith(f"{job}: ")

@@ -210,9 +210,9 @@ def _suppress_within_groups(
     if profiles is None or meaning is None:
         missing = "the `profiles` it was computed from" if meaning else "the unchanged result of a measure"
         raise SchemaError(f"`result` is by {'skill' if rule == 'skills' else 'degree of exposure'}. Pass {missing}.")
-    if privacy.off or not result.height:
+    if privacy.off:
         return attach_metadata(result.clone(), replace(meaning, policy=(*meaning.policy, _NOTHING_SUPPRESSED)))
-    states = list(meaning.states)
+    profiles, states = with_cache(profiles), list(meaning.states)  # tasks are counted several times
     small = suppressed_families(_small_families(group_counts(profiles, by=meaning.by, states=states), privacy))
     if rule == "skills":
         staffed = _by_headcount(result)
