@@ -226,15 +226,21 @@ def exposed_jobs(
     staffing = attach_staffing(reduced.jobs, cells, contract_hours=week)
     jobs = per_job(reduced._replace(cells=cells)).drop("tasks_stated")
     jobs = add_index(jobs.drop("tasks_with_hours"), level_sums(staffing, "job"), level_weights, "job")
-    lowest, highest = min(level_weights.values()), max(level_weights.values())
+    # Even if the levels of a job narrow its bounds, it can have any index unless it counts in the share. Otherwise the
+    # share could lie outside its bounds.
+    has_index = pl.col("exposure").is_not_null()
+    low, high = (
+        pl.coalesce(pl.when(has_index).then(bound), pl.lit(float(other)))
+        for bound, other in (("bound_low", min(level_weights.values())), ("bound_high", max(level_weights.values())))
+    )
     return ExposedJobs(
         reduced,
         jobs.sort("job").select(
             *("job", "job_id", "group", "tasks", "tasks_stated", "reason"),
             people.alias("people"),
             exposure=pl.col("exposure").round(DIGITS),
-            low=pl.coalesce("bound_low", pl.lit(lowest)).round(DIGITS),
-            high=pl.coalesce("bound_high", pl.lit(highest)).round(DIGITS),
+            low=low.round(DIGITS),
+            high=high.round(DIGITS),
         ),
     )
 
