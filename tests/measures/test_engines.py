@@ -73,7 +73,9 @@ def on_engine(engine: str, company: str, folder: Path) -> tpa.TaskProfiles:
 
 
 def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
+    # pandas has no lists of structs. Lists of skills are stored as objects.
     flat = [name for name, dtype in frame.schema.items() if not dtype.is_nested()]
+    flat += [name for name in frame.columns if name == "linked_skills" and frame[name].count()]
     return pd.DataFrame(frame.select(flat).to_dict(as_series=False))
 
 
