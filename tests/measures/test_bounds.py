@@ -180,7 +180,6 @@ def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
             assert is_close(bounds, (row["exposure"], row["exposure"]))
 
 
-@pytest.mark.slow
 @hypothesis.given(contract_hours=st.sampled_from([None, 60]), profiles=companies)
 def test_exposure_claims_and_gaps_have_the_same_bounds(profiles: tpa.TaskProfiles, contract_hours: Any) -> None:
     check_that_bounds_agree(profiles, **({} if contract_hours is None else {"contract_hours": contract_hours}))
