@@ -68,15 +68,6 @@ def _invented_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _servers_stop_at_once() -> Iterator[None]:
-    """Check every 2 ms instead of 50 ms whether a demo server should stop, because most tests start one."""
-    serve_forever = server._Server.serve_forever
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server._Server, "serve_forever", lambda self, _=0.5: serve_forever(self, 0.002))
-        yield
-
-
 @pytest.fixture(scope="session")
 def sample() -> tpa.TaskProfiles:
     """Return the sample company."""

@@ -145,8 +145,8 @@ def caught_by(mutation: Mutation, copy: Path) -> str | None:
             environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
             done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
             failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-            if done.returncode != 0:
-                return (failed or done.stdout.splitlines()[-1:] or ["the run ended early"])[0][:150]
+            if failed:
+                return failed[0][:150]
         return None
     finally:
         path.write_bytes(source)

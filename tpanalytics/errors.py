@@ -196,7 +196,7 @@ _COLLECTED: ContextVar[list[str] | None] = ContextVar("collected_warnings", defa
 @contextmanager
 def collect_warnings() -> Iterator[list[str]]:
     """Collect warnings from the current thread instead of issuing them."""
-    # We can't use warnings.catch_warnings here, it affects all threads.
+    # We can't use warnings.catch_warnings here because it affects all threads.
     texts: list[str] = []
     token = _COLLECTED.set(texts)
     try:

@@ -128,7 +128,6 @@ def test_repeated_job_does_not_end_a_chain() -> None:
     assert profiles.manifest["duplicates"] == 1
 
 
-@pytest.mark.slow
 @given(
     st.integers(1, 5),
     st.integers(2, 4),

@@ -69,9 +69,7 @@ class Drawings:
         key = plot, id(profiles)
         if key not in self._charts:
             chart = plot(profiles)
-            spec = chart.to_dict()
-            assert_valid(spec)
-            self._charts[key] = chart, spec, profiles  # a reference, so that the id stays unique
+            self._charts[key] = chart, chart.to_dict(), profiles  # a reference, so that the id stays unique
         return self._charts[key][0]
 
     def spec(self, plot: Callable[..., Any], profiles: tpa.TaskProfiles) -> dict[str, Any]:
@@ -89,11 +87,6 @@ def finance(sample: tpa.TaskProfiles) -> tpa.TaskProfiles:
 @pytest.fixture(scope="module")
 def drawn() -> Drawings:
     return Drawings()
-
-
-def assert_valid(spec: dict[str, Any]) -> None:
-    """Check a specification against the Vega-Lite schema."""
-    (alt.ConcatChart if "concat" in spec else alt.LayerChart).validate(spec)
 
 
 def assert_fields_are_columns(spec: dict[str, Any]) -> None:
@@ -129,7 +122,6 @@ def test_every_field_is_a_column_and_every_column_is_used(plot: Callable[..., An
     spec = plot(company_of(families)).to_dict()
     assert (alt.theme.active, alt.renderers.active) == before
     assert_fields_are_columns(spec)
-    assert_valid(spec)
     limit = 150_000 if families == 60 else 50_000
     assert len(text_of(spec["datasets"]).encode()) < limit
 

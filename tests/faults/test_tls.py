@@ -76,8 +76,8 @@ SLOW = {"body": faults.dripping(20), "head": faults.slow_head(20)}
 def test_slow_tls_response_times_out(encrypted: Tenant, part: str) -> None:
     encrypted.faults[0] = SLOW[part]
     with (
-        make_client(encrypted, answer_seconds=0.2) as client,
-        pytest.raises(tpa.Unreachable, match=r"not complete within 0\.2 s"),
+        make_client(encrypted, answer_seconds=0.4) as client,
+        pytest.raises(tpa.Unreachable, match=r"not complete within 0\.4 s"),
     ):
         ask(client)
 
@@ -178,7 +178,7 @@ def test_slow_proxy_response_times_out(encrypted: Tenant, use_proxy: Callable[[s
     with Proxy(send_header) as url:
         use_proxy(url)
         with (
-            make_client(encrypted, answer_seconds=0.2) as client,
+            make_client(encrypted, answer_seconds=0.4) as client,
             pytest.raises(tpa.Unreachable, match="attempt 2 of 2"),
         ):
             ask(client)

@@ -57,8 +57,8 @@ def main() -> None:
                 status = _export(command)
             except KeyboardInterrupt:
                 status = 130
-            except Exception:  # noqa: BLE001  the child must not continue the loop of its parent
-                # Polars raises its own error if Ctrl-C is pressed while it calls Python.
+            except BaseException:  # noqa: BLE001  the child must not continue the loop of its parent
+                # Polars raises its own error, or panics, if Ctrl-C is pressed while it calls Python.
                 status = 130 if "KeyboardInterrupt" in traceback.format_exc() else 1
                 traceback.print_exc()
             os._exit(status)

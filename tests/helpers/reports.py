@@ -65,8 +65,12 @@ def one_chart() -> Iterator[None]:
 def few_resamples() -> Iterator[None]:
     """Compute rank intervals from few resamples, for tests of other figures."""
     original = automation_candidates._rank_intervals
+
+    def rank_intervals(candidates: Any, n_jobs: int, _: int, seed: int) -> pl.DataFrame:
+        return original(candidates, n_jobs, 40, seed)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(automation_candidates, "_rank_intervals", lambda *data: original(*data[:2], 40, data[3]))
+        patch.setattr(automation_candidates, "_rank_intervals", rank_intervals)
         yield
 
 

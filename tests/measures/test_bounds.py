@@ -159,7 +159,8 @@ def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
     }
     for row in exposure(profiles, **how).iter_rows(named=True):
         family, bounds = row["job_family"], (row["bound_low"], row["bound_high"])
-        for other in [name for name in families if name != family][:1]:
+        # One claim per example, because each one evaluates every specification.
+        for other in families[:1] if family == families[-1] != families[0] else []:
             claim_bounds = bounds_of_claim(profiles, family, other, **how)
             assert is_close(claim_bounds, bounds) if claim_bounds else None in bounds
             share = bounds_of_claim(profiles, family, other, measure="h1_share")
@@ -180,7 +181,6 @@ def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
             assert is_close(bounds, (row["exposure"], row["exposure"]))
 
 
-@pytest.mark.slow
 @hypothesis.given(contract_hours=st.sampled_from([None, 60]), profiles=companies)
 def test_exposure_claims_and_gaps_have_the_same_bounds(profiles: tpa.TaskProfiles, contract_hours: Any) -> None:
     check_that_bounds_agree(profiles, **({} if contract_hours is None else {"contract_hours": contract_hours}))

@@ -105,6 +105,14 @@ def test_bounds_are_required_below_grade_a() -> None:
     assert "lie within" in result.because[0]
 
 
+def test_specifications_without_a_figure_are_not_counted() -> None:
+    incomplete = [job(("H1", 9.0), ("H3", None)) for _ in range(6)]
+    result = claim_of(incomplete, LOW)
+    defined = result.specifications.get_column("agrees").drop_nulls()
+    assert defined.len() < result.specifications.height
+    assert f"{defined.sum()} of {defined.len()} specifications agree." in str(result)
+
+
 def test_claim_that_depends_on_the_weight_of_h2_is_fragile() -> None:
     result = claim_of([job(("H2", 8.0), ("H3", 2.0))] * 6, [job(("H1", 2.4), ("H3", 7.6))] * 6)
     assert (result.verdict, result.holds) == ("fragile", True)

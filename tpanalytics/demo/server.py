@@ -41,6 +41,10 @@ class Reply:
     trailing_bytes: bytes = b""
 
 
+#: How often a running server checks whether to stop. Most tests start one and wait for it to stop.
+_STOP_SECONDS = 0.01
+
+
 class Tenant:
     """Demo server on localhost. Use it as a context manager.
 
@@ -131,7 +135,7 @@ class Tenant:
         self._token_requests = 0
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.tenant = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_STOP_SECONDS,), daemon=True)
 
     @property
     def base_url(self) -> str:

@@ -40,7 +40,7 @@ class SpecCache:
         key = str(view.chart)
         spec = self._specs.pop(key, None)
         if spec is None:
-            # We skip validation, it takes longer than drawing. The tests validate these charts.
+            # We skip validation because it takes longer than drawing. The tests validate these charts.
             with collect_warnings() as messages:
                 spec = reserve_title_space(view.chart.of(self._facts.source).to_dict(validate=False))
             self._warnings.setdefault(_tasks_counted(view), {}).update(dict.fromkeys(messages))

@@ -18,7 +18,8 @@ BODIES = {
     "two in a list": ([{"title": "A", "description": "B"}, {"title": "C", "description": "D"}], ["A: B"]),
     "object": ({"title": "Not Found", "description": "Gone."}, ["Not Found: Gone"]),
     "oauth object": ({"error": "not_found", "error_description": "Gone."}, ["not_found: Gone"]),
-    "only title": ([{"title": "Not Found"}], ["Not Found"]),
+    "only title": ([{"title": "Not Found"}], ["returned 404: Not Found."]),
+    "only description": ([{"description": "Gone"}], ["returned 404: Gone."]),
     "nulls": ([{"title": None, "description": None}], ["null"]),
     "other object": ({"message": "No route"}, ["No route"]),
     "nested": ({"error": {"code": 7, "reason": "No route"}}, ["No route"]),
@@ -47,6 +48,11 @@ def test_error_has_attributes(tenant: Tenant) -> None:
     assert (error.status, error.path, error.request_id) == (404, EXPORT, "req-77")
     assert (error.title, error.description) == ("404 Not Found", "No such job.")
     assert "(request req-77)" in str(error)
+
+
+def test_long_request_id_is_truncated(tenant: Tenant) -> None:
+    tenant.faults[0] = instead(404, b"", X_Request_ID="r" * 100)
+    assert error_of(tenant, tpa.ApiError).request_id == "r" * 80
 
 
 @pytest.mark.parametrize("body", ["x" * 5000, [{"title": "T", "description": "x" * 5000}]], ids=["text", "list"])

@@ -578,6 +578,17 @@ def test_families_differing_by_few_jobs_are_suppressed(
         assert (tpa.about(suppressed).grade is None) == warned
 
 
+@pytest.mark.parametrize(("people", "warned"), [(100.0, True), (3.0, False)])
+def test_total_is_withheld_if_one_job_dominates_the_difference(people: float, warned: bool) -> None:
+    jobs = [*family("A", 8, 2.0), *family("B", 9, 3.0), job("B", task(), headcount=people), *family("C", 12, 3.0)]
+    before = profiles_of(jobs)
+    now = without(before, "j000", "j001", "j002", "j003", "j017")
+    first, second = (tpa.impact(profiles, weight="headcount") for profiles in (before, now))
+    suppressed = suppress(second, now, released=(first, before))
+    assert hidden_of(suppressed) == {"A", "B"}
+    assert any("Do not show a total" in warning for warning in tpa.about(suppressed).warnings) == warned
+
+
 def test_families_that_differ_by_few_people_are_suppressed() -> None:
     before = profiles_of([*family("A", 9, 1.0), *family("B", 9, 9.0), *family("C", 9, 9.0)])
     now = without(before, "j000", "j001", "j002")  # three jobs, three people

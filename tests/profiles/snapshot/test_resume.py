@@ -25,6 +25,13 @@ from tpanalytics.profiles.snapshot.read_write import replace_jobs
 THREE_FILES = Catalogue([job(i, tasks=i % 3) for i in range(35)])
 
 
+@pytest.mark.parametrize(("pages", "files"), [(1, 1), (2, 1), (16, 1), (17, 2), (18, 2), (35, 3)])
+def test_pages_left_over_are_merged_as_well(tenant: Tenant, pages: int, files: int) -> None:
+    tenant.catalogue = Catalogue([job(i, tasks=1) for i in range(pages)])
+    pull(tenant)
+    assert len(list(Path("snapshot").glob("tasks-*"))) == files
+
+
 @pytest.mark.parametrize("page", [1, 16, 17, 18, 35])
 def test_export_resumes_at_the_failed_page(tenant: Tenant, page: int) -> None:
     tenant.catalogue = THREE_FILES

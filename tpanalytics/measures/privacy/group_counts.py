@@ -113,7 +113,7 @@ def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) 
             continue
         jobs, people, unknown, largest = (pl.col(f"{name}_{of}") for of in ("jobs", "people", "unknown", "largest"))
         few = jobs < privacy.min_jobs
-        few |= (unknown < jobs) & (unknown < max(privacy.min_jobs, 1)) & (people < privacy.min_headcount)
+        few |= (unknown < max(privacy.min_jobs, 1)) & (people < privacy.min_headcount)
         if "staffed" in name and privacy.min_headcount:
             few |= largest > _DOMINANT * people
         is_small.append(jobs.is_null() | ((jobs > 0) & few))

@@ -34,7 +34,7 @@ def pieces_of(name: str, content: bytes) -> Iterator[Piece | Finding]:
     except ShareError as error:
         raise ShareError(f"{name}: {error}") from None
     except (ValueError, LookupError, RecursionError, BadZipFile, EOFError, pl.exceptions.PolarsError) as error:
-        # We can't include the error message, it may quote data from the file.
+        # We can't include the error message because it may quote data from the file.
         raise ShareError(f"{name} is damaged or not a {suffix} file ({type(error).__name__}).") from None
 
 
