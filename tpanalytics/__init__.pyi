@@ -56,12 +56,12 @@ from .measures.concentration import (
 )
 from .measures.coverage import coverage as coverage
 from .measures.data_gaps import data_gaps as data_gaps
-from .measures.exposure import exposure as exposure, exposure_by_job as exposure_by_job
+from .measures.exposure import exposure as exposure
 from .measures.exposure_curve import exposure_curve as exposure_curve
 from .measures.exposure_ranking import exposure_ranking as exposure_ranking
 from .measures.find_tasks import find_tasks as find_tasks
 from .measures.fragmentation import fragmentation as fragmentation
-from .measures.hours import hours as hours, hours_by_job as hours_by_job
+from .measures.hours import hours as hours
 from .measures.hours_at_stake import hours_at_stake as hours_at_stake
 from .measures.impact import impact as impact
 from .measures.impute_hours import impute_hours as impute_hours

@@ -33,6 +33,7 @@ __all__ = [
     "History",
     "TaskProfiles",
     "checked_states",
+    "counted_states",
     "empty",
     "level_order",
     "provenance",
@@ -109,6 +110,20 @@ def checked_states(states: Sequence[str]) -> list[str]:
     if "rejected" in states:
         raise ArgumentError("`states` must not contain 'rejected'. Rejected tasks are never counted.")
     return list(states)
+
+
+def counted_states(states: Sequence[str] | None, *profiles: TaskProfiles) -> list[str]:
+    """Return the validation states to count: `states`, or the default of the profiles if None."""
+    if states is not None:
+        return checked_states(states)
+    defaults = [checked_states(each.manifest.get("states") or COUNTED_STATES) for each in profiles]
+    different = next((default for default in defaults if set(default) != set(defaults[0])), None)
+    if different is not None:
+        raise ArgumentError(
+            f"`states` must be given, because the snapshots count different states by default, {defaults[0]} and "
+            f"{different}."
+        )
+    return defaults[0]
 
 
 def empty(schema: Mapping[str, Any]) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.by_job import exposure_by_job
 from tests.helpers.chart_specs import (
     CANARY_FIGURES,
     company_with_small_families,
@@ -37,7 +38,7 @@ def panel_rows(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:
 
 def test_dots_contain_all_jobs_with_an_index(company: tpa.TaskProfiles) -> None:
     dots = rows_with(tpa.plot_exposure_scatter(company).to_dict(), "long", "index")
-    jobs = tpa.exposure_by_job(company).filter(pl.col("exposure").is_not_null())
+    jobs = exposure_by_job(company).filter(pl.col("exposure").is_not_null())
     assert sum(row["jobs"] for row in dots) == jobs.height
     hollow = sum(row["jobs"] for row in dots if "grade C" in row["known"])
     assert hollow == jobs.filter(data_grade="C").height
@@ -50,7 +51,7 @@ def test_dots_contain_all_jobs_with_an_index(company: tpa.TaskProfiles) -> None:
 
 def test_dashed_lines_are_the_medians(sample: tpa.TaskProfiles) -> None:
     spec = tpa.plot_exposure_scatter(sample).to_dict()
-    jobs = tpa.exposure_by_job(sample).filter(pl.col("exposure").is_not_null())
+    jobs = exposure_by_job(sample).filter(pl.col("exposure").is_not_null())
     horizontal, vertical = (rows_of(spec, layer)[0] for layer in layers_of(spec, "rule")[:2])
     assert horizontal == {"index": jobs["exposure"].median()}
     assert vertical == {"long": jobs["hours"].median()}
@@ -78,7 +79,7 @@ def test_jobs_are_labelled_only_if_requested(sample: tpa.TaskProfiles) -> None:
     assert not [name for name in names if f'"{name}"' in text]
     spec = tpa.plot_exposure_scatter(sample, names=True).to_dict()
     labels = rows_with(spec, "name")
-    jobs = {row["job_name"]: row for row in tpa.exposure_by_job(sample).iter_rows(named=True)}
+    jobs = {row["job_name"]: row for row in exposure_by_job(sample).iter_rows(named=True)}
     assert labels
     for row in labels:
         job = jobs[row["name"]]

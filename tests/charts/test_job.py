@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.by_job import exposure_by_job
 from tests.helpers.chart_specs import job_in, layers_of, rows_of, text_of, title_of
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.formatting import hours, percent
@@ -77,7 +78,7 @@ def test_other_jobs_are_anonymous_marks(sample: tpa.TaskProfiles) -> None:
     text = json.dumps(tpa.plot_job(tpa.TaskProfiles(jobs, sample.tasks), "job-0002").to_dict())
     assert "CANARY-JOB" not in text
     assert not [job_id for job_id in jobs["job_id"] if job_id in text]
-    exposure = tpa.exposure_by_job(sample).filter(job_family="Sales").drop_nulls("exposure")
+    exposure = exposure_by_job(sample).filter(job_family="Sales").drop_nulls("exposure")
     strips = [rows for rows in json.loads(text)["datasets"].values() if rows and set(rows[0]) == {"exposure"}]
     assert sorted(row["exposure"] for rows in strips for row in rows) == sorted(exposure["exposure"].round(3))
 

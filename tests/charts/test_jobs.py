@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.by_job import hours_by_job
 from tests.helpers.chart_specs import job_in, layers, layers_of, rows_of, text_of, title_of
 from tests.helpers.companies import many
 from tests.helpers.random_profiles import profiles_of
@@ -29,7 +30,7 @@ def job_ids(spec: dict[str, Any]) -> list[str]:
 
 
 def test_bars_match_the_measure(company: tpa.TaskProfiles) -> None:
-    by_job = tpa.hours_by_job(company)
+    by_job = hours_by_job(company)
     family = "Finance" if "Finance" in by_job["job_family"] else "Legal Occupations"
     jobs = by_job.filter(job_family=family)
     spec = tpa.plot_jobs(company, family, privacy=None).to_dict()

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import tpanalytics as tpa
+from tests.helpers.by_job import hours_by_job
 from tests.helpers.explorer_widget import chart_spec, click, control
 from tpanalytics.explorers.static_page import _reachable_states
 from tpanalytics.schema import COUNTED_STATES
@@ -95,7 +96,7 @@ def test_suppressed_job_cannot_be_derived_from_the_family_total(profiles: tpa.Ta
     assert 0 < rows.height < len(finance) - 1
     assert set(rows["job_id"]) == options == {job_id for job_id in finance if f'"{job_id}"' in data}
     family_hours = tpa.hours(profiles, states=states).filter(job_family="Finance")["hours"][0]
-    job_hours = tpa.hours_by_job(profiles, states=states).filter(job_id=job)["hours"][0]
+    job_hours = hours_by_job(profiles, states=states).filter(job_id=job)["hours"][0]
     assert job_hours
     assert abs(family_hours - rows["hours"].sum() - job_hours) > 1e-6
     explorer.state = {"view": "tasks", "search": "a", "family": None}

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import strategies as st
 
 import tpanalytics as tpa
+from tests.helpers.by_job import exposure_by_job
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures.check_claim import check_claim
 from tpanalytics.measures.data_gaps import data_gaps
-from tpanalytics.measures.exposure import exposure, exposure_by_job
+from tpanalytics.measures.exposure import exposure
 
 _task = st.tuples(st.sampled_from(["H1", "H2", None]), st.sampled_from([None, 0.0, 3.0, 10.0]))
 _job = st.tuples(st.lists(_task, max_size=3), st.sampled_from([5.0, 20.0, 40.0]), st.sampled_from([1.0, 3.0]))

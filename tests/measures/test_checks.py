@@ -11,6 +11,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.helpers.builders import as_pandas, job, one_job, task
+from tests.helpers.by_job import hours_by_job
 from tests.helpers.random_profiles import profiles_of
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def test_zero_headcount_and_nan_contract_hours_are_allowed() -> None:
     profiles = profiles_of([job(task("H1", 2.0), headcount=0.0)])
     jobs = profiles.jobs.with_columns(contract_hours=pl.lit(float("nan")))
     assert tpa.impact(tpa.TaskProfiles(jobs, profiles.tasks), weight="headcount")["share"].to_list() == [None]
-    assert tpa.hours_by_job(tpa.TaskProfiles(jobs, profiles.tasks))["contract_hours"].to_list() == [None]
+    assert hours_by_job(tpa.TaskProfiles(jobs, profiles.tasks))["contract_hours"].to_list() == [None]
 
 
 def test_text_hours_raise() -> None:

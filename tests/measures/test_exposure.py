@@ -24,6 +24,7 @@ from tests.helpers.builders import (
     task,
     with_staffing,
 )
+from tests.helpers.by_job import exposure_by_job
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.metadata import NULL_REASONS
@@ -35,7 +36,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "exposure": tpa.exposure,
     "exposure, assumed contract hours": lambda p: tpa.exposure(p, contract_hours=40),
     "exposure by headcount": lambda p: tpa.exposure(p, weight="headcount"),
-    "exposure by job": tpa.exposure_by_job,
+    "exposure by job": exposure_by_job,
     "hours at stake": tpa.hours_at_stake,
     "break-even": tpa.break_even,
 }
@@ -51,8 +52,8 @@ def test_worked_example() -> None:
     assert (row["bound_low"], row["bound_high"]) == pytest.approx((16 / 40, 20 / 26))
     assert (row["weight_low"], row["weight_high"]) == pytest.approx((10 / 22, 1.0))
     assert (row["coverage"], row["data_grade"], row["reason"]) == (0.5, "C", None)
-    assert (row["numerator"], row["denominator"], row["tasks_weighed"]) == (16.0, 22.0, 2)
-    job_row = tpa.exposure_by_job(profiles).row(0, named=True)
+    assert (row["numerator"], row["denominator"], row["tasks_in_index"]) == (16.0, 22.0, 2)
+    job_row = exposure_by_job(profiles).row(0, named=True)
     assert job_row["exposure"] == pytest.approx(16 / 22)
     assert (job_row["bound_low"], job_row["bound_high"]) == pytest.approx((16 / 40, 20 / 26))
 
@@ -99,7 +100,7 @@ def test_bounds_equal_brute_force(jobs: list[Any], level_weights: dict[str, floa
 @hypothesis.given(jobs=st.lists(_some_job, max_size=5), level_weights=_some_weights)
 def test_job_bounds_equal_brute_force(jobs: list[Any], level_weights: dict[str, float]) -> None:
     profiles = profiles_of([job(*(task(x, h) for x, h in tasks), week=week) for tasks, week, _ in jobs])
-    rows = tpa.exposure_by_job(profiles, level_weights=level_weights).select("bound_low", "bound_high").rows()
+    rows = exposure_by_job(profiles, level_weights=level_weights).select("bound_low", "bound_high").rows()
     for bounds, (tasks, week, _) in zip(rows, jobs, strict=True):
         expected = brute_force([(tasks, week, 1)], level_weights, staffed=False) or (None, None)
         assert all(map(close, bounds, expected))
@@ -125,7 +126,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
         for row in table.iter_rows(named=True):
             other = expected.get(row["job_family"], {"tasks": 0, "weighed": 0})
             total = other.get("total")
-            assert (row["tasks"], row["tasks_weighed"]) == (other["tasks"], other["weighed"])
+            assert (row["tasks"], row["tasks_in_index"]) == (other["tasks"], other["weighed"])
             assert close(row["coverage"], other["weighed"] / other["tasks"] if other["tasks"] else None)
             assert close(row["denominator"], total)
             for name, part in (("exposure", "part"), ("weight_low", "low"), ("weight_high", "high")):
@@ -144,7 +145,7 @@ def test_figures_equal_sql_for_random_profiles(profiles: tpa.TaskProfiles) -> No
 @hypothesis.given(profiles=companies, b=st.floats(0, 1))
 def test_index_is_within_its_weight_range_and_bounds(profiles: tpa.TaskProfiles, b: float) -> None:
     profiles = with_cache(profiles)
-    for measure in (tpa.exposure, tpa.exposure_by_job):
+    for measure in (tpa.exposure, exposure_by_job):
         for row in measure(profiles, level_weights={**WEIGHTS, "H2": b}).iter_rows(named=True):
             if row["exposure"] is not None:
                 assert row["weight_low"] - 1e-9 <= row["exposure"] <= row["weight_high"] + 1e-9
@@ -197,7 +198,7 @@ def test_no_jobs_return_an_empty_table(measure: Callable[..., Any]) -> None:
 )
 def test_null_exposure_has_a_reason(tasks: list[Any], reason: str | None) -> None:
     profiles = profiles_of([job(*tasks)])
-    for measure in (tpa.exposure, tpa.exposure_by_job):
+    for measure in (tpa.exposure, exposure_by_job):
         row = measure(profiles).row(0, named=True)
         assert row["reason"] == reason
         assert (row["exposure"] is None) == (reason not in (None, "NO_CONTRACT_HOURS"))
@@ -236,7 +237,7 @@ def test_level_without_a_weight_counts_as_unknown_and_warns(level: str) -> None:
 def test_jobs_without_tasks_do_not_change_the_index() -> None:
     before = tpa.exposure(profiles_of([job(*EXAMPLE, week=40.0)]))
     after = tpa.exposure(profiles_of([job(*EXAMPLE, week=40.0), job(week=40.0), job(family="Empty", week=40.0)]))
-    names = ["exposure", "bound_low", "bound_high", "coverage", "jobs_weighed"]
+    names = ["exposure", "bound_low", "bound_high", "coverage", "jobs_in_index"]
     assert after.filter(job_family="A").select(names).row(0) == before.select(names).row(0)
     assert after.row(1, named=True)["reason"] == "NO_TASKS"
     assert after.select(names).row(1) == (None, None, None, None, 0)
@@ -247,7 +248,7 @@ def test_headcount_weights_jobs_and_excludes_those_without() -> None:
         [job(task("H1", 1.0), headcount=3.0), job(task("H3", 1.0), headcount=1.0), job(task("H3", 90.0))]
     )
     row = tpa.exposure(profiles, weight="headcount").row(0, named=True)
-    assert (row["exposure"], row["denominator"], row["jobs"], row["jobs_weighed"]) == (0.75, 4.0, 3, 2)
+    assert (row["exposure"], row["denominator"], row["jobs"], row["jobs_in_index"]) == (0.75, 4.0, 3, 2)
     assert row["coverage"] == pytest.approx(2 / 3)
 
 
@@ -259,7 +260,7 @@ def check_against_loops(profiles: tpa.TaskProfiles, level_weights: dict[str, flo
     for job_id, level, h in tasks.iter_rows():
         if level in level_weights and h is not None:
             pairs[job_id].append((level_weights[level], h))
-    table = tpa.exposure_by_job(profiles, level_weights=level_weights)
+    table = exposure_by_job(profiles, level_weights=level_weights)
     assert table["job_id"].to_list() == sorted(pairs)
     for row in table.iter_rows(named=True):
         weighted = pairs[row["job_id"]]
@@ -291,7 +292,7 @@ def job_of(*tasks: tuple[str | None, float | None]) -> dict[str, Any]:
 
 
 def test_polarisation_separates_split_jobs_from_uniform_jobs() -> None:
-    table = tpa.exposure_by_job(
+    table = exposure_by_job(
         profiles_of(
             [
                 job_of(("H1", 4.0), ("H1", 6.0), ("H3", 10.0)),
@@ -312,7 +313,7 @@ def test_polarisation_separates_split_jobs_from_uniform_jobs() -> None:
 def test_polarisation_is_1_only_for_weights_0_and_1(split: list[tuple[str, float]]) -> None:
     hypothesis.assume(len(set(split)) == 2)
     jobs = profiles_of([job_of(*split), job_of(*split, ("H2", 4.0))])
-    alone, mixed = tpa.exposure_by_job(jobs)["polarisation"]
+    alone, mixed = exposure_by_job(jobs)["polarisation"]
     assert alone == pytest.approx(1.0)
     assert 0 < mixed < 1
 
@@ -322,7 +323,7 @@ def test_polarisation_is_1_only_for_weights_0_and_1(split: list[tuple[str, float
     [
         (lambda p: tpa.exposure(p, level_weights={}), "`level_weights` must be a dict of level and weight"),
         (
-            lambda p: tpa.exposure_by_job(p, level_weights={"H1": 2}),
+            lambda p: exposure_by_job(p, level_weights={"H1": 2}),
             "weight of 'H1' in `level_weights` must be a number from 0 to 1, not 2",
         ),
         (
@@ -333,7 +334,7 @@ def test_polarisation_is_1_only_for_weights_0_and_1(split: list[tuple[str, float
         (lambda p: tpa.exposure(p, weight="tasks"), "must be 'hours', 'headcount' or 'fte', not"),
         (lambda p: tpa.exposure(p, contract_hours=0), "`contract_hours` must be above 0 .*, not 0"),
         (
-            lambda p: tpa.exposure_by_job(p, contract_hours=True),
+            lambda p: exposure_by_job(p, contract_hours=True),
             "`contract_hours` must be above 0 .*, not True",
         ),
         (

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.helpers.by_job import exposure_by_job
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.cache import with_cache
 
@@ -25,7 +26,7 @@ _weights = st.sampled_from([{"H1": 1, "H2": 0.5, "H3": 0}, LINEAR, {"H1": 1, "H2
 
 @hypothesis.given(profiles=companies, level_weights=_weights, weight=st.sampled_from(["jobs", "headcount"]))
 def test_shares_equal_a_loop_over_the_jobs(profiles: tpa.TaskProfiles, level_weights: Any, weight: Any) -> None:
-    jobs = tpa.exposure_by_job(profiles, level_weights=level_weights)
+    jobs = exposure_by_job(profiles, level_weights=level_weights)
     people = [
         (index, 1.0 if weight == "jobs" else headcount)
         for index, headcount in jobs.select("exposure", "headcount").rows()

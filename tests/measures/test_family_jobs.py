@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.builders import job, task
+from tests.helpers.by_job import hours_by_job
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.family_jobs import jobs_of_family
 
@@ -58,7 +59,7 @@ def test_jobs_of_single_persons_are_suppressed() -> None:
 
 @hypothesis.given(profiles=companies)
 def test_jobs_of_a_family_equal_hours_by_job(profiles: tpa.TaskProfiles) -> None:
-    all_jobs = tpa.hours_by_job(profiles)
+    all_jobs = hours_by_job(profiles)
     for family in all_jobs["job_family"].unique():
         result = jobs_of_family(profiles, family)
         expected = all_jobs.filter(job_family=family)

@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.builders import job, task
+from tests.helpers.by_job import exposure_by_job
 from tests.helpers.histories import DAYS, ENGINES, Snapshots, histories, history_of, lazily
 from tests.helpers.public_measures import odd
 from tests.helpers.random_profiles import profiles_of
@@ -81,7 +82,7 @@ CALLS: dict[str, Callable[[tpa.History], Any]] = {
     "by default": tpa.hours,
     "without a group": lambda history: tpa.exposure(history, by=None),
     "by job": lambda history: tpa.impact(history, by="job_id"),
-    "without by": tpa.exposure_by_job,
+    "without by": exposure_by_job,
     "quality": tpa.quality_report,
     "shared": tpa.shared_tasks,
     "candidates": lambda history: tpa.automation_candidates(history, rounds=0),

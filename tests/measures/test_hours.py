@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
 from tests.helpers.builders import TASKS, check_row_order, close, job, one_job, query, task, with_headcount
+from tests.helpers.by_job import hours_by_job
 from tests.helpers.random_profiles import companies, profiles_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "hours": tpa.hours,
     "hours, complete jobs": lambda profiles: tpa.hours(profiles, complete_only=True),
     "hours, by headcount": lambda profiles: tpa.hours(profiles, weight="headcount"),
-    "hours by job": tpa.hours_by_job,
+    "hours by job": hours_by_job,
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 QUANTILES = {"min": 0.0, "p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
@@ -87,7 +88,7 @@ def test_no_jobs_return_an_empty_table(measure: Callable[..., Any]) -> None:
 def test_hours_add_up_to_the_hours_of_the_tasks(profiles: tpa.TaskProfiles) -> None:
     counted = profiles.tasks.filter(pl.col("validation_state") != "rejected")
     assert math.isclose(tpa.hours(profiles)["hours"].sum(), counted["weekly_hours"].sum(), abs_tol=1e-6)
-    assert math.isclose(tpa.hours_by_job(profiles)["hours"].sum(), counted["weekly_hours"].sum(), abs_tol=1e-6)
+    assert math.isclose(hours_by_job(profiles)["hours"].sum(), counted["weekly_hours"].sum(), abs_tol=1e-6)
 
 
 def test_missing_hours_are_null_and_zero_hours_are_zero() -> None:
@@ -126,7 +127,7 @@ def test_jobs_have_a_flag_and_a_reason() -> None:
             job(week=40.0),
         ]
     )
-    rows = tpa.hours_by_job(profiles).select("flag", "reason").rows()
+    rows = hours_by_job(profiles).select("flag", "reason").rows()
     assert rows[:4] == [("over-described", None), (None, None), ("under-described", None), (None, None)]
     assert rows[4:] == [(None, "NO_HOURS"), (None, "NO_TASKS")]
 
@@ -157,7 +158,7 @@ def test_headcount_weights_the_quantiles_and_excludes_jobs_without_it() -> None:
 @hypothesis.given(profiles=companies)
 def test_weighted_quantiles_equal_brute_force(profiles: tpa.TaskProfiles) -> None:
     staff = dict(profiles.jobs.select("job_id", "headcount").rows())
-    by_job = tpa.hours_by_job(profiles)
+    by_job = hours_by_job(profiles)
     for row in tpa.hours(profiles, weight="headcount").iter_rows(named=True):
         jobs = by_job.filter(job_family=row["job_family"]).select("job_id", "hours").rows()
         people = sorted((hours, staff[name]) for name, hours in jobs if hours is not None and staff[name])

@@ -16,6 +16,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.conftest import REAL
+from tests.helpers.by_job import exposure_by_job
 
 TASKS = REAL / "csv" / "tasks.csv.gz"
 SCORES = {"alpha": 0.0, "beta": 0.5, "zeta": 1.0}
@@ -57,7 +58,7 @@ def profiles(label: str) -> tpa.TaskProfiles:
 def scores(label: str) -> dict[str, tuple[float | None, ...]]:
     task_profiles = profiles(label)
     columns = [
-        tpa.exposure_by_job(task_profiles, level_weights={"E1": 1, "E2": b, "E0": 0}).select(
+        exposure_by_job(task_profiles, level_weights={"E1": 1, "E2": b, "E0": 0}).select(
             "job_id", pl.col("exposure").alias(name)
         )
         for name, b in SCORES.items()

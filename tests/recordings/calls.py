@@ -14,6 +14,7 @@ import polars as pl
 
 import tpanalytics as tpa
 from tests import conftest
+from tests.helpers.by_job import exposure_by_job, hours_by_job
 from tests.helpers.companies import many
 from tests.helpers.plots import fragmentation, half_a_year_later
 from tests.helpers.public_measures import FREED, odd
@@ -58,9 +59,9 @@ MEASURES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, dict[str
         {},
         {"complete": {"complete_only": True}, "people": {"weight": "headcount"}},
     ),
-    "hours, jobs": (tpa.hours_by_job, {}, {}),
+    "hours, jobs": (hours_by_job, {}, {}),
     "index, groups": (tpa.exposure, {}, {"headcount": {"weight": "headcount"}}),
-    "index, jobs": (tpa.exposure_by_job, {}, {}),
+    "index, jobs": (exposure_by_job, {}, {}),
     "curve of exposure": (tpa.exposure_curve, {}, {"jobs": {"weight": "jobs", "work": "tasks"}}),
     "levels": (tpa.impact, {}, {unit: {"weight": unit} for unit in ("tasks", "headcount")}),
     "levels moved": (tpa.transitions, {}, {}),

@@ -19,6 +19,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.charts.test_all_charts import OTHER_WEIGHTS
+from tests.helpers.by_job import exposure_by_job, hours_by_job
 from tests.helpers.histories import DAYS, history_of
 from tests.helpers.plots import NAMES_WORK, PLOTS
 from tests.helpers.public_names import public_functions
@@ -65,10 +66,10 @@ MEASURES_WITH_NAMES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "automation_candidates": tpa.automation_candidates,
     "automation_curve": tpa.automation_curve,
     "changed_tasks": lambda p: tpa.changed_tasks(p.filter(job_family="Finance"), p),
-    "exposure_by_job": tpa.exposure_by_job,
+    "exposure_by_job": exposure_by_job,
     "exposure_ranking": lambda p: tpa.exposure_ranking(p, rounds=100),
     "find_tasks": lambda p: tpa.find_tasks(p, "canarytask re"),
-    "hours_by_job": tpa.hours_by_job,
+    "hours_by_job": hours_by_job,
     "quality_report": tpa.quality_report,
     "shared_tasks": tpa.shared_tasks,
     "skills": tpa.skills,

@@ -17,6 +17,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.helpers.by_job import hours_by_job
 
 MAGIC = {".png": b"\x89PNG\r\n", ".svg": b"<svg", ".pdf": b"%PDF-", ".html": b"<!doctype html>", ".json": b"{"}
 
@@ -89,7 +90,7 @@ def test_parquet_and_json_round_trip(frame: pl.DataFrame) -> None:
 
 
 def test_results_of_measures_are_saved_in_every_format(sample: tpa.TaskProfiles) -> None:
-    for measure in (tpa.hours, tpa.impact, tpa.coverage, tpa.hours_by_job):
+    for measure in (tpa.hours, tpa.impact, tpa.coverage, hours_by_job):
         for suffix in (".csv", ".xlsx", ".parquet", ".json"):
             assert tpa.save(measure(sample), f"table{suffix}").stat().st_size > 100
 

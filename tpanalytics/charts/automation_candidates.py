@@ -19,7 +19,6 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.automation_candidates import automation_candidates
 from tpanalytics.measures.automation_curve import automation_curve
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +62,7 @@ def plot_automation_candidates(
     contract_hours: float | None = None,
     rounds: int = 1000,
     seed: int = 0,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the tasks with the most weekly hours that are highly automatable (H1).
@@ -82,7 +81,7 @@ def plot_automation_candidates(
     weight, same_task, contract_hours, rounds, seed
         Passed to `automation_candidates`.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing tasks. A footnote reports how many are suppressed. If None, nothing is suppressed.
 

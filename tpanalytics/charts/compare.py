@@ -21,7 +21,6 @@ from tpanalytics.measures.compare_exposure import compare_exposure
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import suppress
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +44,7 @@ def plot_compare(
     measure: Compared = "hours",
     level: str = "H1",
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the change between two snapshots, as a company-wide bridge or with one row per group.
@@ -73,7 +72,7 @@ def plot_compare(
     same_task
         Match each job's tasks before and after by ``"id"`` or by ``"text"``. Only used for hours.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If every job family is suppressed, no bridge is drawn. If None,
         nothing is suppressed.
@@ -124,7 +123,7 @@ def plot_compare(
     if "job_id" in words.by:
         shown = suppress(result, after, before, privacy=privacy).filter(pl.col("scope") == "group")
         both = captions.with_suppressed_jobs(shown, result.filter(pl.col("scope") == "group"))
-        released = captions.labelled(both).drop("level", strict=False)
+        released = captions.labelled(both).drop("ai_impact_level", strict=False)
     else:
         released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
     layout = frame.groups_of_change(counts, released, before, after, privacy, words)

@@ -15,7 +15,6 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.concentration import concentration_curve
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +47,7 @@ def plot_concentration(
     profiles: TaskProfiles,
     *,
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the cumulative share of hours against the share of tasks, for all work and for H1 work.
@@ -64,7 +63,7 @@ def plot_concentration(
     same_task
         Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If every family is suppressed, no curve is drawn. If None, nothing is
         suppressed.

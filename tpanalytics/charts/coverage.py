@@ -16,7 +16,6 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures.coverage import coverage as measure_coverage, source_coverage
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +54,7 @@ def plot_coverage(
     profiles: TaskProfiles,
     *,
     by: By = BY_FAMILY,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each group's data coverage, and show whether the figures are safe to quote.
@@ -72,7 +71,7 @@ def plot_coverage(
     by
         Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 

@@ -19,7 +19,6 @@ from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure_ranking import exposure_ranking
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def plot_exposure(
     weight: StaffWeight | None = None,
     rounds: int = 2000,
     seed: int = 0,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each group's exposure index, with uncertainty.
@@ -85,7 +84,7 @@ def plot_exposure(
     rounds, seed
         Number of bootstrap resamples and random seed, passed to `exposure_ranking`.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -182,7 +181,7 @@ def _intervals(groups: pl.DataFrame, y: alt.Y, words: Grouping, *, range_of_h2: 
     rows = alt.Chart(
         groups.filter(pl.col("exposure").is_not_null()).select(
             *("group", "exposure", "weight_low", "weight_high", "interval_low", "interval_high"),
-            *("inner_low", "inner_high", "dot", "jobs_weighed", "tasks_weighed"),
+            *("inner_low", "inner_high", "dot", "jobs_in_index", "tasks_in_index"),
         )
     )
     banded = groups.filter(pl.col("bound_low").is_not_null() & pl.col("bound_high").is_not_null())
@@ -219,7 +218,7 @@ def _intervals(groups: pl.DataFrame, y: alt.Y, words: Grouping, *, range_of_h2: 
         fill=alt.Fill("dot:N", scale=_filled(), legend=None),
         tooltip=captions.tooltips(
             *("exposure", "interval_low", "interval_high"),
-            *("weight_low", "weight_high", "jobs_weighed", "tasks_weighed"),
+            *("weight_low", "weight_high", "jobs_in_index", "tasks_in_index"),
             words=words,
         ),
     )

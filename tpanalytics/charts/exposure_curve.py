@@ -19,7 +19,6 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure_curve import exposure_curve
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL
 from tpanalytics.measures.privacy.release import filter_groups
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +49,7 @@ def plot_exposure_curve(
     work: CountWeight = "hours",
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     top: int = 24,
     privacy: Privacy | None = USUAL,
@@ -67,7 +66,7 @@ def plot_exposure_curve(
     by, weight, work, level_weights, contract_hours
         Passed to `exposure_curve`.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Groups to draw, or None for all. The figures do not depend on the selection.
     top

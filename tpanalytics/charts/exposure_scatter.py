@@ -17,7 +17,6 @@ from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_of_jobs
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +56,7 @@ def plot_exposure_scatter(
     by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     names: bool = False,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw each job's exposure against its documented weekly hours.
@@ -79,7 +78,7 @@ def plot_exposure_scatter(
     names
         If True, label the outermost jobs. The chart then identifies individual jobs, so share it with care.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 

@@ -18,7 +18,6 @@ from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures.find_tasks import matches_by_group, search_words
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_groups
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +48,7 @@ def plot_find_tasks(
     text: str,
     *,
     by: By = BY_FAMILY,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
@@ -67,7 +66,7 @@ def plot_find_tasks(
     by
         Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Names of the groups to draw, or None for all. The axis scale does not depend on the selection.
     privacy

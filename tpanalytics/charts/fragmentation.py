@@ -17,7 +17,6 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL, Privacy
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +51,7 @@ def plot_fragmentation(
     realisation: Range,
     adoption: Range,
     contract_hours: float | None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.ConcatChart | alt.LayerChart:
     """Draw the share of freed hours by minimum block size, with one panel per group.
@@ -75,7 +74,7 @@ def plot_fragmentation(
     adoption, contract_hours
         Assumptions as in `capacity`. Only used for full-time equivalents, so adoption does not change the shares.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 

@@ -18,7 +18,7 @@ from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_groups
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, level_order
 from tpanalytics.typing import Weight
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def plot_impact(
     *,
     by: By = BY_FAMILY,
     weight: Weight | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
@@ -91,7 +91,7 @@ def plot_impact(
         Quantity to add up: ``"tasks"``, ``"hours"`` (weekly), ``"headcount"`` (weekly hours times people) or ``"fte"``
         (weekly hours times full-time equivalents). If None, people if `by` has a column of people, and hours otherwise.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Names of the groups to draw, or None for all. The figures do not depend on the selection.
     privacy
@@ -130,7 +130,7 @@ def plot_impact(
         return frame.no_jobs()
     coverage = captions.rows_for_totals(measure_coverage, profiles, words, impact, groups, states=states)
     layout = frame.groups(coverage, impact, profiles, privacy, words, groups)
-    impact = layout.rows
+    impact = layout.rows.rename({"ai_impact_level": "level"})
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     rows = _rows(impact, unit)
     columns = _COLUMNS[unit]
@@ -149,7 +149,6 @@ def plot_impact(
 
 def _rows(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
     """Return one row per group, sorted by H1 share, and format the columns."""
-    amount = {"tasks": "tasks", "hours": "hours", "headcount": "headcount_hours", "fte": "headcount_hours"}[weight]
     return (
         impact.group_by("group")
         .agg(
@@ -158,7 +157,7 @@ def _rows(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
                 for name, column in (("h1", "share"), ("low", "share_low"), ("high", "share_high"))
             ),
             has_share=pl.col("share").is_not_null().any(),
-            amount=pl.when(pl.col(amount).count() > 0).then(pl.col(amount).sum()),
+            amount=pl.when(pl.col("amount").count() > 0).then(pl.col("amount").sum()),
             tasks=pl.col("tasks").sum(),
             coverage=pl.col("coverage").first(),
             data_grade=pl.col("data_grade").first(),

@@ -11,15 +11,15 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, job_parts, theme
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import clean_text, hours, listed, percent, plural
-from tpanalytics.measures._core.aggregate import aggregate_tasks, checked_states, read_inputs
+from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, assumed, checked_freed, freed_per_job
-from tpanalytics.measures.exposure import exposure as measure_exposure, exposure_by_job
-from tpanalytics.measures.hours import hours_by_job
+from tpanalytics.measures.exposure import exposure as measure_exposure
+from tpanalytics.measures.hours import hours as measure_hours
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import suppressed_families
-from tpanalytics.schema import COUNTED_STATES, NO_FAMILY, NOT_ASSESSED, TaskProfiles, level_order, to_polars
+from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, TaskProfiles, counted_states, level_order, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def plot_job(
     *,
     rationales: bool = False,
     freed: Mapping[str, Range] | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw a job's week and tasks, and compare its exposure with the rest of the family.
@@ -66,7 +66,7 @@ def plot_job(
     Parameters
     ----------
     profiles
-        Task profiles with the columns read by `hours_by_job`. Tasks are labelled with ``task`` from `tasks`, or
+        Task profiles with the columns read by `hours`. Tasks are labelled with ``task`` from `tasks`, or
         with ``task_id`` if null.
     job_id
         Job ID.
@@ -76,7 +76,7 @@ def plot_job(
         Share of task time freed, 0 to 1, by level: a number or a pair (low, high). See `capacity`. A second bar
         shows the remaining week. If None, no scenario is drawn.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If the job's headcount (or FTE if people are unknown) is below
         `Privacy.min_headcount`, an error is raised, since the chart would be personal data. The other jobs in the
@@ -106,7 +106,7 @@ def plot_job(
     'Single job, Quotation Specialist: a bar of t'
     """
     profiles = with_cache(profiles)
-    counted = checked_states(states)
+    counted = counted_states(states, profiles)
     jobs = read_inputs(profiles).jobs
     if not jobs.height:
         return frame.no_jobs()
@@ -175,9 +175,9 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
         pl.col("weekly_hours").cast(pl.Float64).fill_nan(None), pl.exclude("weekly_hours").cast(pl.String)
     )
     profile = TaskProfiles(row.drop("job", "n_tasks", strict=False), own, profiles.manifest)
-    totals = hours_by_job(profile, states=states).row(0, named=True)
+    totals = measure_hours(profile, by="job_id", states=states).row(0, named=True)
     impact = measure_impact(profile, weight="hours", states=states)
-    h1 = impact.filter(level="H1").select("share", "share_low", "share_high").rows()
+    h1 = impact.filter(ai_impact_level="H1").select("share", "share_low", "share_high").rows()
     name = pl.coalesce(*(name for name in texts if name.startswith("task")), pl.lit("(unnamed task)"))
     rationale = "ai_impact_rationale" if "ai_impact_rationale" in own.columns else pl.lit(None, dtype=pl.String)
     tasks = (
@@ -204,7 +204,7 @@ def _peers(
 ) -> tuple[pl.DataFrame, str]:
     """Return the exposure of every job in the family, with this one flagged, and a sentence to print above."""
     no_peers = pl.DataFrame(schema={"exposure": pl.Float64, "own": pl.Boolean})
-    exposure = exposure_by_job(profiles, states=states)
+    exposure = measure_exposure(profiles, by=["job_family", "job_id"], states=states)
     own = exposure.filter(pl.col("job_id") == str(job_id))
     family, index = own.item(0, "job_family"), own.item(0, "exposure")
     if family == NO_FAMILY:

@@ -17,7 +17,7 @@ from tpanalytics.measures._core.family_jobs import jobs_of_family
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ _DENSE = 20
 
 
 def plot_jobs(
-    profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = USUAL
+    profiles: TaskProfiles, family: str, *, states: Sequence[str] | None = None, privacy: Privacy | None = USUAL
 ) -> alt.LayerChart:
     """Draw the documented weekly hours of each job in a family, by AI impact level.
 
@@ -58,11 +58,11 @@ def plot_jobs(
     Parameters
     ----------
     profiles
-        Task profiles with the columns read by `hours_by_job`.
+        Task profiles with the columns read by `hours`.
     family
         Family name. Use ``"(no job family)"`` to draw jobs without a family.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If the family is suppressed, no jobs are drawn. Jobs with a
         known headcount below `Privacy.min_headcount` are suppressed, along with the next smallest job if the family

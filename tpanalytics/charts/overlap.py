@@ -18,7 +18,6 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.overlap import order_by_similarity, overlap as measure_overlap
 from tpanalytics.measures.privacy.policy import SUPPRESSED_MARK, USUAL
-from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import CountWeight, SameTask
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def plot_overlap(
     by: By = BY_FAMILY,
     weight: CountWeight = "hours",
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw how much work each pair of groups has in common.
@@ -85,7 +84,7 @@ def plot_overlap(
     same_task
         Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 

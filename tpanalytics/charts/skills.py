@@ -20,7 +20,7 @@ from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_groups
 from tpanalytics.measures.skills import ALL_TASKS, NO_SKILL, skills
-from tpanalytics.schema import COUNTED_STATES, level_order
+from tpanalytics.schema import level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def plot_skills(
     *,
     by: By = None,
     weight: Weight | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     top: int = 15,
     privacy: Privacy | None = USUAL,
@@ -91,7 +91,7 @@ def plot_skills(
         Quantity to add up: ``"tasks"``, ``"hours"`` (weekly), or hours times people (``"headcount"``) or times
         full-time equivalents (``"fte"``). The default is the one of `skills`.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Groups to draw, or None for all. The figures do not depend on the selection.
     top

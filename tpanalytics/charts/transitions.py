@@ -17,7 +17,7 @@ from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL, Privacy
 from tpanalytics.measures.privacy.suppress import families_in_change, suppress
 from tpanalytics.measures.transitions import transitions
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, level_order
 from tpanalytics.typing import CountWeight, SameTask
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def plot_transitions(
     *,
     weight: CountWeight = "tasks",
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart | alt.ConcatChart:
     """Draw the tasks or hours at each AI impact level before and after, as a table and as ribbons.
@@ -71,7 +71,7 @@ def plot_transitions(
     same_task
         Match each job's tasks before and after by ``"id"`` or by ``"text"``.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Thresholds for suppressing small groups. If every family is suppressed, nothing is drawn. If None, nothing is
         suppressed.

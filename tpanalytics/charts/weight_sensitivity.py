@@ -19,7 +19,6 @@ from tpanalytics.measures.break_even import break_even
 from tpanalytics.measures.exposure import bounds_by_group, exposure as measure_exposure
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_groups
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +57,7 @@ def plot_weight_sensitivity(
     by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
@@ -82,7 +81,7 @@ def plot_weight_sensitivity(
     contract_hours
         Weekly contract hours to assume if a job has none. Only affects the bounds.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Names of the groups to draw, or None for all. The figures do not depend on the selection.
     privacy

@@ -16,7 +16,7 @@ from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, suppression_note
 from tpanalytics.measures.privacy.release import release
 from tpanalytics.measures.privacy.suppress import suppressed_families
-from tpanalytics.schema import COUNTED_STATES, level_order, provenance
+from tpanalytics.schema import level_order, provenance
 from tpanalytics.share.grouping import default_weight, grouping_of
 
 if TYPE_CHECKING:
@@ -64,9 +64,11 @@ def overview(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Privacy
     results = _results(profiles, weight, privacy, by)
     hours, impact = with_labels(results["hours"]), with_labels(results["impact"])
     table = hours.select("group", "jobs", "jobs_without_tasks", "tasks", "hours", "hours_per_job")
-    levels = impact.filter(pl.col("tasks") > 0).get_column("level")
+    levels = impact.filter(pl.col("tasks") > 0).get_column("ai_impact_level")
     for level in level_order(levels.to_list()):
-        share = impact.filter(pl.col("level") == level).select("group", pl.col("share").alias(f"{level} share"))
+        share = impact.filter(pl.col("ai_impact_level") == level).select(
+            "group", pl.col("share").alias(f"{level} share")
+        )
         table = table.join(share, on="group", how="left", maintain_order="left")
     coverage = impact.group_by("group").agg(pl.col("coverage", "data_grade", "reason").first())
     table = table.join(coverage, on="group", how="left", maintain_order="left")
@@ -150,7 +152,7 @@ def findings(profiles: tpa.TaskProfiles, suppressed: list[str], privacy: Privacy
     report = tpa.quality_report(profiles).filter(pl.col("severity") != "ok")
     if by != BY_FAMILY:  # findings by job family could reveal small families
         report = report.filter(~pl.col("check").is_in(_FAMILY_CHECKS))
-    jobs = members(profiles, COUNTED_STATES, by).filter(pl.col("group").is_in(suppressed)).get_column("job_id")
+    jobs = members(profiles, by=by).filter(pl.col("group").is_in(suppressed)).get_column("job_id")
     examples = pl.col("examples").list
     shown = examples.eval(pl.element().filter(~pl.element().is_in([*jobs, *suppressed])))
     # For missing_hours_uneven, the examples are groups of jobs rather than individual jobs.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tpanalytics.charts._core.grouping import capitalized
-from tpanalytics.explorers.state import START, WEIGHT_STEPS, controls
+from tpanalytics.explorers.state import WEIGHT_STEPS, controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,7 +149,7 @@ class ControlBar(widgets.Box):
 
 def _controls(facts: Facts) -> dict[str, Control]:
     """Create the controls for all views."""
-    options = facts.options(START["states"])
+    options = facts.options(facts.default_states)
 
     def buttons(name: str, label: str, kind: type[Control] = Control) -> Control:
         style = {**_STYLE, "button_width": "auto"}

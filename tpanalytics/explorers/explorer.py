@@ -147,7 +147,11 @@ class Explorer(widgets.VBox):
         if self._source.before is not None:
             grouping_of(self._source.before, by)
         self._facts = facts_of(self._source, grouping, privacy)
-        self._state: State = {**copy.deepcopy(START), "weight": self._facts.default_weight}
+        self._state: State = {
+            **copy.deepcopy(START),
+            "states": self._facts.default_states,
+            "weight": self._facts.default_weight,
+        }
         self._specs = SpecCache(self._facts)
         self._ahead: Iterator[View] = iter(())
         self._spec: dict[str, Any] = {}

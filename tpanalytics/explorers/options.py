@@ -16,7 +16,7 @@ from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, suppressed_families, suppressed_jobs
-from tpanalytics.schema import COUNTED_STATES, LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.schema import COUNTED_STATES, LEVELS, NO_FAMILY, NOT_ASSESSED, counted_states, level_order
 from tpanalytics.share.calls import readable
 
 if TYPE_CHECKING:
@@ -86,15 +86,26 @@ class Facts:
             for counted in all_states
         )
 
+    @property
+    def default_states(self) -> list[str]:
+        """The validation states to start with."""
+        return counted_states(None, *(each for each in (self.source.before, self.source.profiles) if each is not None))
+
+    def _states(self) -> list[tuple[str, list[str]]]:
+        default = self.default_states
+        if set(default) != set(COUNTED_STATES):
+            return [(" and ".join(default), default)]
+        return [
+            ("validated and suggested", list(COUNTED_STATES)),
+            *[("validated only", list(VALIDATED))] * self.offers_validated_only,
+        ]
+
     def options(self, states: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
         """Return the options for each control as (label, value) pairs, given the selected validation states."""
         views = [("AI impact", "impact"), ("Weekly hours", "hours")]
         views += [("Tasks", "tasks")] * self.grouping.by_family  # jobs and tasks are listed by job family
         return {
-            "states": [
-                ("validated and suggested", list(COUNTED_STATES)),
-                *[("validated only", list(VALIDATED))] * self.offers_validated_only,
-            ],
+            "states": self._states(),
             "view": [*views, *[("What changed", "compare")] * (self.source.before is not None)],
             "show": [("shares by level", "levels"), ("exposure by weight", "weights")],
             "weight": [("tasks", "tasks"), ("hours", "hours"), *((_STAFF[name], name) for name in self.staff)],
@@ -118,8 +129,8 @@ def facts_of(source: Source, grouping: PageGrouping, privacy: Privacy | None) ->
     check_privacy(privacy)
     by = grouping.argument
     jobs = read_inputs(source.profiles, by).jobs
-    impact = measure_impact(source.profiles, by=by, weight="hours", states=COUNTED_STATES)
-    levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
+    impact = measure_impact(source.profiles, by=by, weight="hours")
+    levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("ai_impact_level").to_list())
     snapshots = [profiles for profiles in (source.before, source.profiles) if profiles is not None]
     return Facts(
         source=source,

@@ -9,9 +9,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ArgumentError
-from tpanalytics.measures._core.checks import check_choice, check_flag, checked_states, unknown_group_message
+from tpanalytics.measures._core.checks import check_choice, check_flag, unknown_group_message
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
-from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.schema import COUNTED_STATES, checked_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

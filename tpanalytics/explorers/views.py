@@ -106,7 +106,7 @@ def _tasks(state: State, facts: Facts) -> View:
         return View(chart, Table(None, filters=keep, rationales=state["rationales"]))
     if family is not None:
         chart = call("plot_jobs", family, **arguments)
-        measure = call("hours_by_job", states=states)
+        measure = call("hours", by=("job_family", "job_id"), states=states)
         return View(chart, Table(measure, facts.privacy, {"job_family": (family,)}), "job_id")
     if search:
         chart = call("plot_find_tasks", search, **arguments)

@@ -18,7 +18,7 @@ from tpanalytics.measures._core.staff import STAFF, check_staff, with_staff
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import keys_of_small_groups, people_of
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import NOT_ASSESSED
 from tpanalytics.typing import SameTask, StaffWeight
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def automation_candidates(
     top: int | None = None,
     rounds: int = 1000,
     seed: int = 0,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = None,
 ) -> pl.DataFrame:
     """Rank tasks by weekly hours known to be highly automatable (H1).
@@ -119,7 +119,7 @@ def automation_candidates(
     seed
         Seed for the random number generator.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Suppress tasks that involve fewer jobs or people than these limits. If None, no tasks are suppressed.
 

@@ -25,7 +25,6 @@ from tpanalytics.measures.automation_candidates import (
     with_weight,
 )
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,7 @@ def automation_curve(
     block_hours: float | None = None,
     same_task: SameTask = "id",
     top: int | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = None,
 ) -> pl.DataFrame:
     """Return the cumulative H1 hours, or the jobs relieved, as tasks are automated one by one.
@@ -71,7 +70,7 @@ def automation_curve(
     top
         Maximum number of tasks to return. If None, all tasks are returned.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
         Suppress tasks that involve fewer jobs or people than these limits. If None, no tasks are suppressed.
 

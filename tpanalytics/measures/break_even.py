@@ -14,7 +14,6 @@ from tpanalytics.measures._core.level_sums import groups_as_jobs, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of
 from tpanalytics.measures.exposure import DIGITS, exposure_meaning
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +33,7 @@ def break_even(
     *,
     by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Return the pairs of job families whose order by exposure depends on the H2 weight.
 
@@ -52,7 +51,7 @@ def break_even(
     level_weights
         Weight of each level, 0 to 1, including H2. Levels without a weight count as not assessed.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

@@ -24,7 +24,6 @@ from tpanalytics.measures._core.scenario import (
     why_null,
 )
 from tpanalytics.measures._core.staff import check_staff, with_optional_staff
-from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def capacity(
     by: By = BY_FAMILY,
     weight: StaffCount = "fte",
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute the weekly hours that could be freed in each job family under the given assumptions.
 
@@ -92,7 +91,7 @@ def capacity(
         Length of a full-time week in hours, for jobs without contract hours. If None, full-time weeks and
         ``capacity_most`` are null for families where a job with a headcount is missing the required contract hours.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

@@ -13,7 +13,6 @@ from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.task_identity import DIGITS
 from tpanalytics.measures.compare import TERMS, match_at_level, with_terms
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +35,7 @@ def changed_tasks(
     by: By = BY_FAMILY,
     level: str = "H1",
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """List the tasks that were added, removed, re-rated, newly measured, or changed in hours between two snapshots.
 
@@ -58,7 +57,8 @@ def changed_tasks(
         Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same
         job are merged and their hours added up.
     states
-        Validation states to include. Tasks that have since been rejected count as removed.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+        Tasks that have since been rejected count as removed.
 
     Returns
     -------

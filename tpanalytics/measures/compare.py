@@ -18,7 +18,7 @@ from tpanalytics.measures._core.decomposition import missing_difference_reason
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.snapshot_pairs import match_tasks, total_last
-from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED
+from tpanalytics.schema import LEVELS, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def compare(
     by: By = BY_FAMILY,
     level: str = "H1",
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Break down the change in hours at an AI impact level between two snapshots.
 
@@ -67,7 +67,8 @@ def compare(
         job are merged and their hours added up. Conflicting levels count as not assessed unless the validated rows
         agree.
     states
-        Validation states to include. Tasks that have since been rejected count as removed. To see them, use
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+        Tasks that have since been rejected count as removed. To see them, use
         `transitions` with ``of="state"``.
 
     Returns
@@ -80,7 +81,7 @@ def compare(
         ============================  =======  ============================================================
         ``scope``                     String   ``family``, or ``all`` in the last row
         ``job_family``                String   the columns in `by`; null in the last row
-        ``level``                     String   the `level`
+        ``ai_impact_level``           String   the `level`
         ``before``                    Float64  hours at the level before; null if no task had hours and a level
         ``added``                     Float64  hours of added tasks
         ``removed``                   Float64  hours of removed tasks, 0 or negative
@@ -160,7 +161,7 @@ def compare(
 
 
 def match_at_level(
-    before: TaskProfiles, after: TaskProfiles, states: Sequence[str], *, by: By, same_task: SameTask, level: str
+    before: TaskProfiles, after: TaskProfiles, states: Sequence[str] | None, *, by: By, same_task: SameTask, level: str
 ) -> Pair:
     """Match the tasks of two snapshots. Raise an error if the level is neither H1 to H5 nor a level of the tasks."""
     if not isinstance(level, str) or not level or level == NOT_ASSESSED:
@@ -274,7 +275,7 @@ def _figures(sums: pl.DataFrame, level: str) -> pl.DataFrame:
     return sums.select(
         "scope",
         "group",
-        pl.lit(level).alias("level"),
+        pl.lit(level).alias("ai_impact_level"),
         pl.when(known["before"]).then("before"),
         *(pl.when(either).then(pl.col(term)) for term in TERMS),
         pl.when(known["after"]).then("after"),

@@ -26,7 +26,6 @@ from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, one_job_per_group
 from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +44,7 @@ def compare_exposure(
     *,
     by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Break down the change in the company's exposure index by job family or by job.
 
@@ -73,7 +72,7 @@ def compare_exposure(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

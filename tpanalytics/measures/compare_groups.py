@@ -12,7 +12,6 @@ from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     check_hours,
     check_states,
-    checked_states,
     group_jobs,
     known_sum,
     of_jobs,
@@ -32,7 +31,7 @@ from tpanalytics.measures._core.decomposition import (
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
-from tpanalytics.schema import COUNTED_STATES, require
+from tpanalytics.schema import counted_states, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +65,7 @@ def compare_groups(
     category: str,
     by: By = BY_FAMILY,
     level_weights: Mapping[str, float] = WEIGHTS,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Break down the difference in exposure between two job families by task category.
 
@@ -97,7 +96,7 @@ def compare_groups(
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
@@ -149,7 +148,7 @@ def compare_groups(
     >>> split.filter(scope="all").select(pl.col("exposure", "exposure_other", "difference").round(2)).row(0)
     (0.6, 0.48, 0.13)
     """
-    level_weights, counted = checked_weights(level_weights), checked_states(states)
+    level_weights, counted = checked_weights(level_weights), counted_states(states, profiles)
     _, tasks, columns = inputs = read_inputs(profiles, by)
     jobs, groups = group_jobs(inputs.jobs, columns)
     if not isinstance(category, str):

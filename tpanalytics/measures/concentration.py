@@ -12,7 +12,6 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ def concentration(
     *,
     by: By = BY_FAMILY,
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute how concentrated each job family's hours are on a few tasks.
 
@@ -50,7 +49,7 @@ def concentration(
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. The hours of matching rows are added up.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
@@ -181,7 +180,7 @@ def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 
 @cached
 def concentration_curve(
-    profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] = COUNTED_STATES
+    profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """Return the cumulative share of hours over tasks, for all hours and for H1 hours.
 
@@ -195,7 +194,7 @@ def concentration_curve(
     same_task
         Match tasks by ``"id"`` or by ``"text"``, as in `concentration`.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

@@ -20,7 +20,7 @@ from tpanalytics.measures._core.aggregate import (
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ _MIN_STANDARD_ERRORS = 3.0
 
 
 @cached
-def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] | None = None) -> pl.DataFrame:
     """Compute the coverage of hours, levels and validation for each job family.
 
     Shares are null if their denominator is 0, for example if a family has no tasks. Imputed hours are only included in
@@ -52,7 +52,7 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
     by
         Group columns, as in `impact`.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
@@ -169,13 +169,13 @@ def sources_by_job(
 
 
 def source_coverage(
-    profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+    profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] | None = None
 ) -> pl.DataFrame | None:
     """Return the share of each group's tasks with a source, or None if sources were not requested."""
     reduced = aggregate_tasks(profiles, states, by=by, by_level=False)
     jobs, columns = reduced.jobs, reduced.groups.columns
     tasks = read_inputs(profiles, by).tasks
-    evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(list(states)), columns)
+    evidence = sources_by_job(tasks, jobs, pl.col("state").is_in(reduced.counted), columns)
     if evidence is None:
         return None
     n = pl.col("n")

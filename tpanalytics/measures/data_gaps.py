@@ -14,7 +14,7 @@ from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, unmapped, weight_of
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def data_gaps(
     top: int = 20,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """List the jobs whose missing hours or levels widen the exposure bounds the most.
 
@@ -58,7 +58,7 @@ def data_gaps(
     contract_hours
         Weekly contract hours to assume for jobs without any. If None, nothing is assumed.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from tpanalytics.measures._core.level_sums import attach_staffing, group_sums, j
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.staff import STAFF, checked_weight, without_staff_note
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, index_of, unmapped, weight_of
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import NOT_ASSESSED
 from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ __all__ = [
     "add_index",
     "bounds_by_group",
     "exposure",
-    "exposure_by_job",
     "exposure_meaning",
     "exposure_of_jobs",
 ]
@@ -56,7 +55,7 @@ def exposure(
     weight: StaffWeight | None = None,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute each job family's exposure to AI.
 
@@ -84,32 +83,39 @@ def exposure(
         full-time equivalents, excluding jobs without them. None means ``"headcount"`` if `by` has a column of people,
         and ``"hours"`` otherwise.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
     pl.DataFrame
         One row per group, sorted by exposure in descending order (nulls last) and then by name.
 
-        =================  =======  ==================================================================
-        ``job_family``     String   the columns in `by`
-        ``exposure``       Float64  exposure index, 0 to 1; null if no hours have a weight
-        ``weight_low``     Float64  index with an H2 weight of 0
-        ``weight_high``    Float64  index with an H2 weight of 1
-        ``bound_low``      Float64  lower bound of the index, allowing for unknown levels and undocumented contract
-                                    hours; null if required contract hours are missing
-        ``bound_high``     Float64  upper bound of the index
-        ``numerator``      Float64  hours per week times level weight (and headcount)
-        ``denominator``    Float64  hours per week with a level weight (times headcount)
-        ``jobs``           UInt32   jobs in the family
-        ``jobs_weighed``   UInt32   jobs included in the index
-        ``tasks``          UInt32   tasks in the selected states
-        ``tasks_weighed``  UInt32   tasks included in the index
-        ``coverage``       Float64  share of tasks with stated hours and a weighted level, 0 to 1
-        ``data_grade``     String   A (coverage of at least 0.9), B (at least 0.7) or C: quote only the bounds
-        ``reason``         String   why ``exposure`` is null (``NO_TASKS``, ``NO_HEADCOUNT``, ``NO_HOURS``,
-                                    ``NO_LEVELS``) or a bound is (``NO_CONTRACT_HOURS``)
-        =================  =======  ==================================================================
+        ==================  =======  ==================================================================
+        ``job_family``      String   the columns in `by`
+        ``jobs``            UInt32   jobs in the family
+        ``tasks``           UInt32   tasks in the selected states
+        ``hours``           Float64  documented hours per week, for one incumbent of each job; null if unknown
+        ``exposure``        Float64  exposure index, 0 to 1; null if no hours have a weight
+        ``weight_low``      Float64  index with an H2 weight of 0
+        ``weight_high``     Float64  index with an H2 weight of 1
+        ``bound_low``       Float64  lower bound of the index, allowing for unknown levels and undocumented contract
+                                     hours; null if required contract hours are missing
+        ``bound_high``      Float64  upper bound of the index
+        ``coverage``        Float64  share of tasks with stated hours and a weighted level, 0 to 1
+        ``data_grade``      String   A (coverage of at least 0.9), B (at least 0.7) or C: quote only the bounds
+        ``numerator``       Float64  hours per week times level weight (and headcount)
+        ``denominator``     Float64  hours per week with a level weight (times headcount)
+        ``jobs_in_index``   UInt32   jobs included in the index
+        ``tasks_in_index``  UInt32   tasks included in the index
+        ``reason``          String   why ``exposure`` is null (``NO_TASKS``, ``NO_HEADCOUNT``, ``NO_HOURS``,
+                                     ``NO_LEVELS``) or a bound is (``NO_CONTRACT_HOURS``)
+        ==================  =======  ==================================================================
+
+        Groups by ``job_id`` add ``dispersion`` and ``polarisation`` (Float64). The dispersion is the standard deviation
+        of the weights over the job's hours, ``sqrt(sum(h * (w - E)**2) / sum(h))``, 0 to 0.5. The polarisation is
+        ``dispersion**2`` divided by its maximum, ``E * (1 - E)``. It is 1 if every hour has a weight of 0 or 1, so that
+        the job could be split, and 0 if all hours have the same weight. It is null if ``exposure`` is 0 or 1, or if
+        fewer than 3 tasks are in the index.
 
     Raises
     ------
@@ -137,13 +143,21 @@ def exposure(
     reduced, families = sums.reduced, add_index(sums.families, sums.levels, level_weights, "group")
     if not sums.per_job:
         jobs = jobs_with_hours(profiles, sums, sorted(level_weights))
-        families = families.drop("jobs_weighed").join(jobs, on="group", how="left")
-        families = families.with_columns(pl.col("jobs_weighed").fill_null(0))
+        families = families.drop("jobs_in_index").join(jobs, on="group", how="left")
+        families = families.with_columns(pl.col("jobs_in_index").fill_null(0))
     result = families.select(
-        *("group", "exposure", "weight_low", "weight_high", "bound_low", "bound_high", "numerator", "denominator"),
-        *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_weighed", "tasks", "tasks_weighed")),
-        *("coverage", "data_grade", "reason"),
-    ).sort(pl.col("exposure").round(DIGITS), reduced.groups.order, descending=[True, False], nulls_last=True)
+        *("group", pl.col("jobs").cast(pl.UInt32), pl.col("tasks").cast(pl.UInt32), "hours"),
+        *("exposure", "weight_low", "weight_high", "bound_low", "bound_high", "coverage", "data_grade"),
+        *("numerator", "denominator", *(pl.col(name).cast(pl.UInt32) for name in ("jobs_in_index", "tasks_in_index"))),
+        "reason",
+    )
+    if "job_id" in reduced.groups.columns.by:
+        result = result.join(
+            _spread(aggregate_tasks(profiles, states, by=by), families, level_weights), on="group", how="left"
+        )
+    result = result.sort(
+        pl.col("exposure").round(DIGITS), reduced.groups.order, descending=[True, False], nulls_last=True
+    )
     grade_c = result.filter(data_grade="C").height
     times_staff = f" times {STAFF[weight]}" if staffed else ""
     return attach_metadata(
@@ -170,7 +184,7 @@ def bounds_by_group(
     *,
     level_weights: Mapping[str, float],
     contract_hours: float | None,
-    states: Sequence[str],
+    states: Sequence[str] | None,
     by: By = BY_FAMILY,
 ) -> pl.DataFrame:
     """Return each group's exposure bounds, in no particular order."""
@@ -180,7 +194,7 @@ def bounds_by_group(
 
 
 def exposure_of_jobs(
-    profiles: TaskProfiles, *, by: By = BY_FAMILY, level_weights: Mapping[str, float], states: Sequence[str]
+    profiles: TaskProfiles, *, by: By = BY_FAMILY, level_weights: Mapping[str, float], states: Sequence[str] | None
 ) -> pl.DataFrame:
     """Return each job's index, hours and headcount, with one row for each of the job's groups."""
     reduced = aggregate_tasks(profiles, states, by=by)
@@ -190,130 +204,26 @@ def exposure_of_jobs(
     return add_index(jobs, level_sums(cells, "job"), checked_weights(level_weights), "job").sort("job")
 
 
-@cached
-def exposure_by_job(
-    profiles: TaskProfiles,
-    *,
-    level_weights: Mapping[str, float] = WEIGHTS,
-    contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
-) -> pl.DataFrame:
-    """Compute each job's exposure to AI and its distribution over the job's hours.
-
-    The index and its bounds are defined as in `exposure`. The dispersion is the standard deviation of the level
-    weights, weighted by hours: ``sqrt(sum(h * (w - E)**2) / sum(h))``. The polarisation is ``dispersion**2`` divided by
-    its maximum, ``E * (1 - E)``. It is 1 if every hour has a weight of 0 or 1, so the job could be split, and 0 if all
-    hours have the same weight. Tasks without hours or without a weighted level are excluded.
-
-    Parameters
-    ----------
-    profiles
-        Task profiles with the columns used by `exposure`. Also uses ``job_name`` and ``headcount`` if `jobs` has them.
-    level_weights
-        Weight of each level, 0 to 1. Levels without a weight count as not assessed.
-    contract_hours
-        Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
-    states
-        Validation states to include.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per job, sorted by id.
-
-        =================  =======  ==================================================================
-        ``job_id``         String   job id
-        ``job_name``       String   job name, or the id if the job has no name
-        ``job_family``     String   job family
-        ``exposure``       Float64  exposure index, 0 to 1; null if no hours have a weight
-        ``weight_low``     Float64  index with an H2 weight of 0
-        ``weight_high``    Float64  index with an H2 weight of 1
-        ``bound_low``      Float64  lower bound of the index; null if required contract hours are missing
-        ``bound_high``     Float64  upper bound of the index
-        ``dispersion``     Float64  standard deviation of the weights over the hours, 0 to 0.5
-        ``polarisation``   Float64  0 to 1; null if ``exposure`` is 0 or 1, or if fewer than 3 tasks are in the index
-        ``hours``          Float64  documented hours per week; null if no task has hours
-        ``denominator``    Float64  hours per week with a level weight
-        ``headcount``      Float64  people; null if missing; does not affect the other columns
-        ``tasks``          UInt32   tasks in the selected states
-        ``tasks_weighed``  UInt32   tasks included in the index
-        ``coverage``       Float64  share of tasks with stated hours and a weighted level, 0 to 1; null if no tasks
-        ``data_grade``     String   A (coverage of at least 0.9), B (at least 0.7) or C: quote only the bounds
-        ``reason``         String   why ``exposure`` or a bound is null; see `exposure`
-        =================  =======  ==================================================================
-
-    Raises
-    ------
-    SchemaError
-        If a required column is missing.
-    ArgumentError
-        If an argument is invalid.
-
-    Warns
-    -----
-    TpAnalyticsWarning
-        If tasks with an unrecognised validation state are ignored.
-
-    Examples
-    --------
-    >>> from tpanalytics import load_sample
-    >>> jobs = exposure_by_job(load_sample())
-    >>> jobs.select("job_name", pl.col("exposure", "dispersion", "polarisation").round(2)).row(0)
-    ('Quotation Specialist', 0.57, 0.41, 0.68)
-    """
-    level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
-    reduced = aggregate_tasks(profiles, states)
-    cells = attach_staffing(reduced.jobs, reduced.cells, contract_hours=week)
-    jobs = per_job(reduced).drop("tasks_with_hours", "tasks_stated")
-    jobs = add_index(jobs, level_sums(cells, "job"), level_weights, "job")
-    spread = (
-        cells.join(jobs.select("job", "exposure"), on="job", how="left", maintain_order="left")
-        .with_columns(weight=weight_of(level_weights))
+def _spread(reduced: TaskCounts, families: pl.DataFrame, level_weights: Mapping[str, float]) -> pl.DataFrame:
+    """Return how the hours of single jobs spread over the weights."""
+    cells = reduced.cells.join(families.select("group", "exposure", "tasks_in_index"), on="group", how="left")
+    variance = (pl.col("hours") * (pl.col("weight") - pl.col("exposure")) ** 2).sum() / pl.col("hours").sum()
+    max_variance = pl.col("exposure").first() * (1 - pl.col("exposure").first())
+    enough_tasks = pl.col("tasks_in_index").first() >= _TASKS_FOR_POLARISATION
+    return (
+        cells.with_columns(weight=weight_of(level_weights))
         .filter(pl.col("weight").is_not_null() & pl.col("exposure").is_not_null())
-        .group_by("job", maintain_order=True)
+        .group_by("group", maintain_order=True)
         .agg(
-            variance=(pl.col("hours") * (pl.col("weight") - pl.col("exposure")) ** 2).sum() / pl.col("hours").sum(),
+            dispersion=variance.sqrt(),
+            polarisation=pl.when(enough_tasks).then(share_of(variance, max_variance).clip(0, 1)),
         )
-    )
-    max_variance = pl.col("exposure") * (1 - pl.col("exposure"))
-    enough_tasks = pl.col("tasks_weighed") >= _TASKS_FOR_POLARISATION
-    result = (
-        jobs.join(spread, on="job", how="left")
-        .sort("job")
-        .select(
-            *("job_id", pl.coalesce("job_name", "job_id").alias("job_name"), pl.col("group").alias(BY_FAMILY)),
-            *("exposure", "weight_low", "weight_high", "bound_low", "bound_high"),
-            dispersion=pl.col("variance").sqrt(),
-            polarisation=pl.when(enough_tasks).then(share_of(pl.col("variance"), max_variance).clip(0, 1)),
-            hours=pl.col("hours"),
-            denominator=pl.col("denominator"),
-            headcount=pl.col("headcount"),
-            tasks=pl.col("tasks").cast(pl.UInt32),
-            tasks_weighed=pl.col("tasks_weighed").cast(pl.UInt32),
-            coverage=pl.col("coverage"),
-            data_grade=pl.col("data_grade"),
-            reason=pl.col("reason"),
-        )
-    )
-    return attach_metadata(
-        result,
-        exposure_meaning(
-            reduced,
-            level_weights,
-            week,
-            measure="exposure_by_job",
-            value="exposure index of a job's work",
-            basis="hours",
-            numerator="weekly hours times weight",
-            denominator="weekly hours with a weight",
-            policy=(_BOUNDS, "Dispersion is the standard deviation of the weights over the hours."),
-        ),
     )
 
 
 def add_index(table: pl.DataFrame, sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl.DataFrame:
     """Add the index, bounds, coverage, grade and reason to a table of jobs or families."""
-    counts = ["tasks", "jobs_weighed", "tasks_weighed", "tasks_stated", "tasks_with_hours"]
+    counts = ["tasks", "jobs_in_index", "tasks_in_index", "tasks_stated", "tasks_with_hours"]
     reason = (
         pl.when(pl.col("tasks") == 0)
         .then(pl.lit("NO_TASKS"))

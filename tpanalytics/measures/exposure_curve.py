@@ -16,7 +16,6 @@ from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.staff import STAFF, with_staff, without_staff_note
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE, add_index, exposure_meaning
-from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import CountWeight, CurveWeight
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def exposure_curve(
     work: CountWeight = "hours",
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute the share of people, or of jobs, in jobs where at least x% of the work is exposed to AI, for each x.
 
@@ -70,7 +69,7 @@ def exposure_curve(
     contract_hours
         Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
@@ -88,7 +87,7 @@ def exposure_curve(
         ``total``           Float64  people (or jobs) in jobs with an index
         ``jobs_at_least``   UInt32   jobs that reach the threshold
         ``jobs``            UInt32   jobs in the group
-        ``jobs_weighed``    UInt32   jobs with an index and, unless jobs are counted, people
+        ``jobs_in_index``    UInt32   jobs with an index and, unless jobs are counted, people
         ``coverage``        Float64  share of tasks with a weighted level and, unless `work` is tasks, stated hours,
                                      0 to 1
         ``data_grade``      String   A (coverage of at least 0.9), B (at least 0.7) or C: do not quote on its own
@@ -146,7 +145,7 @@ def exposure_curve(
         .sort(reduced.groups.order, "at_least")
         .select(
             *("group", "at_least", "share", "share_low", "share_high", "amount", "total", "jobs_at_least", "jobs"),
-            *("jobs_weighed", "coverage", "data_grade", "basis", "work", "reason"),
+            *("jobs_in_index", "coverage", "data_grade", "basis", "work", "reason"),
         )
     )
     return attach_metadata(reduced.groups.named(result), _meaning(exposed, weight, work, level_weights, contract_hours))
@@ -208,7 +207,7 @@ def exposed_jobs(
     work: CountWeight,
     level_weights: Mapping[str, float],
     contract_hours: float | None,
-    states: Sequence[str],
+    states: Sequence[str] | None,
 ) -> ExposedJobs:
     """Return each job's exposure index with its bounds. Jobs whose bounds are unknown can have any index."""
     check_choice("weight", weight, CurveWeight)
@@ -293,7 +292,7 @@ def _totals(jobs: pl.DataFrame) -> pl.DataFrame:
         total=people.filter(has_index).sum(),
         staffed=people.sum(),
         jobs=pl.len().cast(pl.UInt32),
-        jobs_weighed=(has_index & people.is_not_null()).sum().cast(pl.UInt32),
+        jobs_in_index=(has_index & people.is_not_null()).sum().cast(pl.UInt32),
         coverage=share_of(pl.col("tasks_stated").sum(), pl.col("tasks").sum()),
         reason=pl.when(has_index.any()).then(pl.lit("NO_HEADCOUNT")).otherwise(reason),
     )

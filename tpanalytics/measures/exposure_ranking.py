@@ -17,7 +17,7 @@ from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff, without_staff_note
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights, job_sums, unmapped
 from tpanalytics.measures.exposure import POTENTIAL_CHANGE
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import NOT_ASSESSED
 from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def exposure_ranking(
     rounds: int = 2000,
     seed: int = 0,
     families: Sequence[str] | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Rank job families by exposure, with bootstrap intervals for the index and the rank.
 
@@ -83,7 +83,7 @@ def exposure_ranking(
         Job families to rank. All others are removed before ranking, so the ranks don't reveal anything about suppressed
         families. If None, all families are ranked.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

@@ -28,7 +28,7 @@ from tpanalytics.measures._core.cache import cached, check_profiles
 from tpanalytics.measures._core.checks import check_whole, checked_groups
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
-from tpanalytics.schema import COUNTED_STATES, require, to_polars
+from tpanalytics.schema import require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def find_tasks(
     profiles: TaskProfiles,
     text: str,
     *,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     families: Sequence[str] | None = None,
     top: int | None = None,
 ) -> pl.DataFrame:
@@ -84,7 +84,7 @@ def find_tasks(
     text
         One or more words to search for.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     families
         Job families to search. If None, all families are searched.
     top
@@ -152,7 +152,7 @@ def find_tasks(
 
 @cached
 def matches_by_group(
-    profiles: TaskProfiles, text: str, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+    profiles: TaskProfiles, text: str, *, by: By = BY_FAMILY, states: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """Count the `find_tasks` matches in each group."""
     words = search_words(text)
@@ -187,7 +187,7 @@ def matches_by_group(
 
 @cached
 def _searched_tasks(
-    profiles: TaskProfiles, states: Sequence[str], by: By = BY_FAMILY
+    profiles: TaskProfiles, states: Sequence[str] | None, by: By = BY_FAMILY
 ) -> tuple[TaskCounts, pl.DataFrame]:
     """Count the tasks to search, and each job's tasks without a text."""
     require(profiles.tasks, "task_id", "task", name="tasks")

@@ -26,7 +26,6 @@ from tpanalytics.measures._core.scenario import (
     why_null,
 )
 from tpanalytics.measures._core.staff import STAFF, with_staff
-from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def fragmentation(
     by: By = BY_FAMILY,
     weight: StaffCount = "fte",
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute how much of each job family's freed time comes in blocks of a given size per person.
 
@@ -91,7 +90,7 @@ def fragmentation(
         Length of a full-time week in hours, for jobs without contract hours. Not needed if every job with a headcount
         has contract hours.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

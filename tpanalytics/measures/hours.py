@@ -10,9 +10,8 @@ from tpanalytics.measures._core.aggregate import TaskCounts, aggregate_tasks, kn
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_flag, checked_week
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
+from tpanalytics.measures._core.metadata import Meaning, attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff
-from tpanalytics.schema import COUNTED_STATES
 from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
-__all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours", "hours_by_job", "is_over", "is_under"]
+__all__ = ["OVER_DESCRIBED", "UNDER_DESCRIBED", "hours", "is_over", "is_under"]
 
 #: Minimum number of jobs for quantiles.
 _JOBS_FOR_QUANTILES = 5
@@ -38,74 +37,6 @@ is_under = pl.col("complete") & (_described_week < UNDER_DESCRIBED - 1e-9)
 
 
 @cached
-def hours_by_job(profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
-    """Sum each job's documented weekly hours.
-
-    Tasks without hours are excluded. ``hours`` is null, not 0, if none of a job's tasks have hours.
-
-    Parameters
-    ----------
-    profiles
-        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name, contract_hours`` from `jobs`, and the
-        same columns from `tasks` as `hours`.
-    states
-        Validation states to include.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row per job, sorted by id.
-
-        ====================  =======  ============================================================
-        ``job_id``            String   job id
-        ``job_name``          String   job name, or the id if the job has no name
-        ``job_family``        String   job family
-        ``tasks``             UInt32   tasks in the selected states
-        ``tasks_with_hours``  UInt32   tasks with hours
-        ``hours``             Float64  documented hours per week; null if no task has hours
-        ``complete``          Boolean  whether the job has tasks and all of them have hours
-        ``contract_hours``    Float64  contract hours per week; null if missing
-        ``described_week``    Float64  ``hours / contract_hours``; null if either is null
-        ``flag``              String   ``over-described`` if ``described_week`` is above 1.1, ``under-described`` if the
-                                       job is complete and it is below 0.5; otherwise null
-        ``reason``            String   why ``hours`` is null: ``NO_TASKS`` or ``NO_HOURS``
-        ====================  =======  ============================================================
-
-    Raises
-    ------
-    SchemaError
-        If a required column is missing.
-
-    Warns
-    -----
-    TpAnalyticsWarning
-        If tasks with an unrecognised validation state are ignored.
-
-    Examples
-    --------
-    >>> from tpanalytics import load_sample
-    >>> hours_by_job(load_sample()).select("job_name", "tasks", "hours", "complete").row(0)
-    ('Quotation Specialist', 21, 35.75, False)
-    """
-    reduced = aggregate_tasks(profiles, states, by_level=False)
-    result = per_job(reduced).select(
-        "job_id",
-        pl.coalesce("job_name", "job_id").alias("job_name"),
-        pl.col("group").alias(BY_FAMILY),
-        "tasks",
-        "tasks_with_hours",
-        "hours",
-        "complete",
-        "contract_hours",
-        described_week=_described_week,
-        flag=pl.when(is_over).then(pl.lit("over-described")).when(is_under).then(pl.lit("under-described")),
-        reason=_why_no_hours,
-    )
-    value = "documented hours of a job, for one incumbent"
-    return attach_metadata(result, _hours_meaning(reduced, "hours_by_job", value=value, policy=(_NOT_ZERO,)))
-
-
-@cached
 def hours(
     profiles: TaskProfiles,
     *,
@@ -113,7 +44,7 @@ def hours(
     weight: StaffWeight | None = None,
     contract_hours: float | None = None,
     complete_only: bool = False,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Sum each job family's documented weekly hours and describe their distribution over jobs.
 
@@ -139,14 +70,14 @@ def hours(
         If True, compute the mean and the quantiles only from jobs in which every task has hours. Counts and sums are
         not affected.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
     pl.DataFrame
         One row per group, sorted by hours in descending order and then by name. Hours are per week, for one
         incumbent per job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). With fewer
-        than 5 jobs, all quantiles are null. Use `hours_by_job` instead.
+        than 5 jobs, all quantiles are null.
 
         ======================  =======  ================================================================
         ``job_family``          String   the columns in `by`
@@ -164,9 +95,19 @@ def hours(
         ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
                                          hours_max``: quantiles over jobs with hours
         ``coverage``            Float64  share of tasks with stated hours, 0 to 1
+        ``data_grade``          String   A (coverage of at least 0.9), B (at least 0.7) or C: do not quote on its own
         ``reason``              String   why ``hours`` is null (``NO_TASKS``, ``NO_HOURS``) or ``hours_per_job`` is
                                          (``NO_HEADCOUNT``, or ``BELOW_COVERAGE`` if no job is complete)
         ======================  =======  ================================================================
+
+        Groups by ``job_id`` add these columns.
+
+        ==================  =======  ====================================================================
+        ``contract_hours``  Float64  contract hours per week; null if missing
+        ``described_week``  Float64  ``hours / contract_hours``; null if either is null
+        ``flag``            String   ``over-described`` if ``described_week`` is above 1.1, ``under-described`` if the
+                                     job is complete and it is below 0.5; otherwise null
+        ==================  =======  ====================================================================
 
     Raises
     ------
@@ -202,9 +143,9 @@ def hours(
     incomplete = pl.col("tasks_with_hours") < pl.col("tasks")
     contract_week = pl.col("contract_hours") if week is None else pl.col("contract_hours").fill_null(week)
     rest = pl.when(incomplete).then((contract_week - pl.col("hours").fill_null(0)).clip(lower_bound=0))
+    jobs = per_job(reduced)
     result = (
-        per_job(reduced)
-        .with_columns(rest=rest.otherwise(0.0), staff_hours=pl.col("hours") * pl.col("headcount"))
+        jobs.with_columns(rest=rest.otherwise(0.0), staff_hours=pl.col("hours") * pl.col("headcount"))
         .sort("hours", maintain_order=True)
         .group_by("group", maintain_order=True)
         .agg(
@@ -226,6 +167,7 @@ def hours(
         )
         .with_columns(
             coverage=share_of(pl.col("tasks_stated"), pl.col("tasks")),
+            data_grade=grade(share_of(pl.col("tasks_stated"), pl.col("tasks"))),
             reason=pl.coalesce(
                 _why_no_hours,
                 pl.when(pl.col("hours_per_job").is_null() & ~pl.col("complete") & complete_only).then(
@@ -234,15 +176,26 @@ def hours(
                 pl.when(pl.col("hours_per_job").is_null()).then(pl.lit("NO_HEADCOUNT")),
             ),
         )
-        .drop("complete", "tasks_stated")
+        .select(pl.exclude("complete", "tasks_stated", "reason"), "reason")
         .sort("hours", reduced.groups.order, descending=[True, False], nulls_last=True)
     )
+    if "job_id" in reduced.groups.columns.by:
+        result = result.join(_of_single_jobs(jobs, contract_week), on="group", how="left", maintain_order="left")
     base = "complete jobs" if complete_only else "jobs with hours"
     base += f", weighted by {STAFF[weight]}; jobs without {STAFF[weight]} are excluded" if staffed else ""
     policy = (_NOT_ZERO, f"Means and quantiles are over {base}.")
     value = f"documented hours of {reduced.groups.a_group}, for one incumbent of each job"
     meaning = _hours_meaning(reduced, "hours", staffed=staffed, value=value, policy=policy)
     return attach_metadata(reduced.groups.named(result), meaning)
+
+
+def _of_single_jobs(jobs: pl.DataFrame, contract_week: pl.Expr) -> pl.DataFrame:
+    return jobs.with_columns(contract_hours=contract_week).select(
+        "group",
+        "contract_hours",
+        described_week=_described_week,
+        flag=pl.when(is_over).then(pl.lit("over-described")).when(is_under).then(pl.lit("under-described")),
+    )
 
 
 def _statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], pl.Expr]]:

@@ -16,7 +16,7 @@ from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.staff import with_optional_staff
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
-from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, level_order
+from tpanalytics.schema import LEVELS, NOT_ASSESSED, level_order
 from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def hours_at_stake(
     level: str = "H1",
     weight: StaffCount = "fte",
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Sum the weekly hours of highly automatable work in each job family, with lower and upper bounds.
 
@@ -61,7 +61,7 @@ def hours_at_stake(
         Weekly contract hours to assume for jobs without any. This only affects the upper bound. If None, nothing is
         assumed.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, groups_as_jobs
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff, without_staff_note
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, level_order
 from tpanalytics.typing import Weight
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def impact(
     *,
     by: By = BY_FAMILY,
     weight: Weight | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute how each job family's work is distributed over AI impact levels.
 
@@ -53,7 +53,7 @@ def impact(
         full-time equivalents). The last two exclude jobs without them. None means ``"headcount"`` if `by` has a column
         of people, and ``"hours"`` otherwise.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
@@ -63,11 +63,13 @@ def impact(
 
         ====================  =======  ================================================================
         ``job_family``        String   the columns in `by`
-        ``level``             String   AI impact level; null only if no family has a task
+        ``ai_impact_level``   String   null only if no family has a task
         ``jobs``              UInt32   jobs in the family, at any level
         ``tasks``             UInt32   tasks at the level
         ``tasks_with_hours``  UInt32   tasks at the level with hours
         ``hours``             Float64  hours per week at the level; null if no task has hours
+        ``amount``            Float64  what `weight` adds up: tasks, hours per week, or hours per week times people or
+                                       full-time equivalents; null if it is unknown for all tasks
         ``share``             Float64  share of the family's total by `weight`, 0 to 1; null if the total is 0
         ``share_assessed``    Float64  share among tasks with a level; null for ``not assessed``
         ``share_low``         Float64  lower bound of the share, allowing for missing levels and undocumented contract
@@ -81,9 +83,6 @@ def impact(
         ``data_grade``        String   A (coverage of at least 0.9), B (at least 0.7) or C: do not quote on its own
         ``basis``             String   the `weight`
         ====================  =======  ================================================================
-
-        The weights ``"headcount"`` and ``"fte"`` add ``headcount_hours`` (Float64), the hours per week times people or
-        full-time equivalents.
 
     Raises
     ------
@@ -102,7 +101,7 @@ def impact(
     >>> from tpanalytics import load_sample
     >>> table = impact(load_sample(), weight="hours")
     >>> finance = table.filter(pl.col("job_family") == "Finance")
-    >>> finance.select("level", "tasks", pl.col("share").round(3)).rows()
+    >>> finance.select("ai_impact_level", "tasks", pl.col("share").round(3)).rows()
     [('H1', 80, 0.313), ('H2', 113, 0.415), ('H3', 57, 0.133), ('H4', 46, 0.069), ('not assessed', 20, 0.07)]
     """
     weight = checked_weight(profiles, by, weight, Weight)
@@ -125,11 +124,10 @@ def impact(
             reduced.groups.order,
             pl.col("level").replace_strict(levels, list(range(len(levels))), default=None, return_dtype=pl.Int64),
         )
-        .rename({"amount": "headcount_hours"})
+        .rename({"level": "ai_impact_level"})
         .select(
-            *("group", "level", "jobs", "tasks", "tasks_with_hours", "hours", "share", "share_assessed"),
-            *("share_low", "share_high", "count_time_gap", "coverage", "data_grade", "basis"),
-            *(["headcount_hours"] if staffed else []),
+            *("group", "ai_impact_level", "jobs", "tasks", "hours", "amount", "share", "share_assessed"),
+            *("share_low", "share_high", "coverage", "data_grade", "tasks_with_hours", "count_time_gap", "basis"),
         )
     )
     return attach_metadata(

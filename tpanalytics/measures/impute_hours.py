@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import NO_STATE, aggregate_tasks, checked_states, share_of
+from tpanalytics.measures._core.aggregate import NO_STATE, aggregate_tasks, share_of
 from tpanalytics.measures._core.checks import check_choice, check_whole, checked_week
-from tpanalytics.schema import COUNTED_STATES, IMPUTED, NOT_ASSESSED, require
+from tpanalytics.schema import IMPUTED, NOT_ASSESSED, counted_states, require
 from tpanalytics.typing import ImputeMethod, SameTask
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def impute_hours(
     profiles: TaskProfiles,
     method: ImputeMethod,
     *,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     contract_hours: float | None = None,
     same_task: SameTask = "id",
     seed: int | None = None,
@@ -67,7 +67,8 @@ def impute_hours(
     method
         Name of the imputation method. See the table above.
     states
-        Validation states to include. Tasks in other states are neither imputed nor used to impute others.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+        Tasks in other states are neither imputed nor used to impute others.
     contract_hours
         Weekly contract hours to assume for jobs without any. Used by ``equal_residual`` and ``validated_scale``.
     same_task
@@ -107,7 +108,7 @@ def impute_hours(
     {'method': 'equal_residual', 'rows': 752, 'left': 8}
     """
     _check(profiles, method, same_task, seed)
-    week, states = checked_week(contract_hours), checked_states(states)
+    week, states = checked_week(contract_hours), counted_states(states, profiles)
     reduced = aggregate_tasks(profiles, states, by_level=False)
     tasks = _with_marks(profiles.tasks.lazy().collect(), states)
     if method in ("equal_residual", "validated_scale"):

@@ -13,7 +13,6 @@ from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import undocumented_hours
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, task_matrix
-from tpanalytics.schema import COUNTED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ def overlap(
     by: By = BY_FAMILY,
     same_task: SameTask = "id",
     contract_hours: float | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute how much each pair of job families overlaps in tasks and hours.
 
@@ -52,7 +51,7 @@ def overlap(
     contract_hours
         Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.quality_checks import Check, Look, checks_of_jobs, checks_of_tasks, found, unknown
 from tpanalytics.measures._core.task_identity import aggregate_by_identity
 from tpanalytics.measures.coverage import sources_by_job
-from tpanalytics.schema import COUNTED_STATES, provenance
+from tpanalytics.schema import COUNTED_STATES, counted_states, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ _COLUMNS = {
 
 @cached
 def quality_report(
-    profiles: TaskProfiles, *, states: Sequence[str] = COUNTED_STATES, same_task: SameTask = "id"
+    profiles: TaskProfiles, *, states: Sequence[str] | None = None, same_task: SameTask = "id"
 ) -> pl.DataFrame:
     """Check the profiles for missing, contradictory and implausible data.
 
@@ -56,7 +56,7 @@ def quality_report(
         weekly_hours`` (hours per week) and, if it is a list, ``source_data`` from `tasks`. The manifest and the rejects
         are also checked.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Use ``"text"`` if task ids are not
         shared between jobs.
@@ -117,19 +117,20 @@ def quality_report(
     >>> report.filter(check="hours_missing").item(0, "finding")
     '760 of 5,516 tasks (13.8%) have no hours. Missing hours are excluded, not counted as zero.'
     """
+    states = counted_states(states, profiles)
     identified = aggregate_by_identity(profiles, states, same_task=same_task)
     _, tasks, columns = inputs = read_inputs(profiles)
     jobs, groups = group_jobs(inputs.jobs, columns)
     sums = sum_tasks(tasks, "job_id", "level", "state").drop("least", "most")
-    counts = pl.col("state").is_in(list(states))
+    counts = pl.col("state").is_in(states)
     by_state = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     cells = of_jobs(sums.filter(counts), jobs).sort("job", "level", "state")
-    reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), list(states), groups)
+    reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), states, groups)
     look = Look(per_job(reduced), cells, _suspicious(tasks, jobs, counts), sources_by_job(tasks, jobs, counts))
     checks = [
         *checks_of_tasks(look),
         *checks_of_jobs(look),
-        *_states(sums, list(states), profiles.manifest),
+        *_states(sums, states, profiles.manifest),
         *checks_of_keys(identified, look, same_task),
         *_export(profiles),
     ]

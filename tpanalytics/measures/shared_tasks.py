@@ -11,7 +11,7 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
-from tpanalytics.schema import COUNTED_STATES, level_order
+from tpanalytics.schema import level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def shared_tasks(
     *,
     same_task: SameTask = "id",
     min_jobs: int = 2,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Return the tasks shared by several jobs, with the number of jobs, families and hours.
 
@@ -46,7 +46,7 @@ def shared_tasks(
     min_jobs
         Minimum number of jobs with the task.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------

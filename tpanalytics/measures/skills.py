@@ -10,12 +10,11 @@ import polars as pl
 from tpanalytics.formatting import percent
 from tpanalytics.measures._core.aggregate import known_sum, n_stated, share_of
 from tpanalytics.measures._core.cache import cached, check_profiles
-from tpanalytics.measures._core.checks import checked_states
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.skill_counts import count_by_skill
 from tpanalytics.measures._core.staff import STAFF, check_staff, checked_weight, without_staff_note
 from tpanalytics.measures._core.task_identity import DIGITS
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, counted_states, level_order
 from tpanalytics.typing import Weight
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def skills(
     *,
     by: By = None,
     weight: Weight | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Compute the tasks, hours and people per skill and AI impact level.
 
@@ -65,7 +64,7 @@ def skills(
         full-time equivalents (``"fte"``). The default is ``"headcount"`` if `by` contains a column of the people, and
         ``"hours"`` otherwise.
     states
-        Validation states to include.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 
     Returns
     -------
@@ -124,7 +123,7 @@ def skills(
     """
     check_profiles(profiles)
     weight = checked_weight(profiles, by, weight, Weight)
-    counts = count_by_skill(profiles, checked_states(states), by)
+    counts = count_by_skill(profiles, counted_states(states, profiles), by)
     if weight in STAFF:
         check_staff(counts.reduced.jobs.columns, weight)
     groups = counts.reduced.groups

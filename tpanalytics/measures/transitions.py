@@ -15,7 +15,7 @@ from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
 from tpanalytics.measures._core.task_identity import has_no_identity, read_identified
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, level_order
 from tpanalytics.typing import SameTask, TransitionOf
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def transitions(
     *,
     of: TransitionOf = "level",
     same_task: SameTask = "id",
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Count tasks by their AI impact level or validation state in two snapshots.
 
@@ -55,7 +55,8 @@ def transitions(
         Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same
         job are merged, using the state that comes first in the order described below.
     states
-        Validation states to include. Cannot be combined with ``of="state"``, which always includes all states.
+        Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+        Cannot be combined with ``of="state"``, which always includes all states.
 
     Returns
     -------
@@ -115,12 +116,14 @@ def transitions(
     check_choice("of", of, TransitionOf)
     if of == "level":
         return _of_levels(before, after, same_task, states)
-    if list(states) != list(COUNTED_STATES):
+    if states is not None:
         raise ArgumentError("`states` must be omitted with of='state', which includes all states.")
     return _of_states(before, after, same_task)
 
 
-def _of_levels(before: TaskProfiles, after: TaskProfiles, same_task: SameTask, states: Sequence[str]) -> pl.DataFrame:
+def _of_levels(
+    before: TaskProfiles, after: TaskProfiles, same_task: SameTask, states: Sequence[str] | None
+) -> pl.DataFrame:
     pair = match_tasks(before, after, states, same_task=same_task)
     order = level_order([*pair.levels, None])
     result = (

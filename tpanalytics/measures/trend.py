@@ -171,7 +171,7 @@ def _with_names(keys: list[str], names: list[str]) -> list[str]:
 
 def _at_level(shares: pl.DataFrame, keys: list[str], level: str) -> pl.DataFrame:
     """Return the shares at one level, with the reason why a share is unknown."""
-    present = shares.get_column("level").drop_nulls().unique().to_list()
+    present = shares.get_column("ai_impact_level").drop_nulls().unique().to_list()
     if not isinstance(level, str) or level == NOT_ASSESSED or (present and level not in {*LEVELS, *present}):
         known = ", ".join(map(repr, sorted({*present} - {NOT_ASSESSED})))
         raise ArgumentError(f"`level` must be a level of the tasks ({known}), not {level!r}.")
@@ -188,7 +188,7 @@ def _at_level(shares: pl.DataFrame, keys: list[str], level: str) -> pl.DataFrame
         .otherwise(pl.lit(None, dtype=pl.String))
     )
     if level in present:
-        return table.filter(pl.col("level") == level)
+        return table.filter(pl.col("ai_impact_level") == level)
     # No task has the level, so its share is 0 wherever the shares of the other levels are known.
     return table.unique(keys, keep="first", maintain_order=True).with_columns(
         tasks=pl.lit(0, dtype=pl.UInt32),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.helpers.by_job import hours_by_job
 from tests.helpers.public_measures import MEASURES, odd
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.cache import with_cache
@@ -469,7 +470,7 @@ def test_results_by_job_do_not_reveal_small_jobs(
     profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: str
 ) -> None:
     profiles, privacy = with_cache(profiles), Privacy(**limits)
-    hours = tpa.hours_by_job(profiles)
+    hours = hours_by_job(profiles)
     result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else getattr(tpa, measure)(profiles)
     shown = suppress(result, profiles, privacy=privacy)
     removed = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=privacy)["job_id"])
@@ -491,7 +492,7 @@ def test_results_by_job_do_not_reveal_small_jobs(
 
 def test_metadata_states_the_number_of_suppressed_jobs() -> None:
     profiles = profiles_of([*family("A", 6, 9.0), job("A", task(), headcount=1.0), job("A", task())])
-    hours = tpa.hours_by_job(profiles)
+    hours = hours_by_job(profiles)
     shown = suppress(hours, profiles)
     assert hours.height - shown.height == 2
     assert "2 of 8 jobs are suppressed" in str(tpa.about(shown))
@@ -525,14 +526,14 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
         (lambda r, p: suppress(r, released=r.drop("jobs")), "`released` has no column 'jobs'"),
         (lambda r, p: Privacy(min_headcount="5"), "`min_headcount` must be a number, 0 or more, not '5'"),
         (lambda r, p: apply_policy(r, p, 5), "`privacy` must be a Privacy, .*, not 5"),  # type: ignore[arg-type]
-        (lambda r, p: suppress(tpa.hours_by_job(p)), "by job. Pass the `profiles`"),
-        (lambda r, p: suppress(tpa.hours_by_job(p), p, released=r), "`released` is only for results by family"),
+        (lambda r, p: suppress(hours_by_job(p)), "by job. Pass the `profiles`"),
+        (lambda r, p: suppress(hours_by_job(p), p, released=r), "`released` is only for results by family"),
         (lambda r, p: suppress(r, p, p), "`before` is only for results that compare two snapshots"),
         (lambda r, p: suppress(tpa.compare(p, p), p), "later one as `profiles` and the earlier one as `before`"),
         (lambda r, p: suppress(tpa.compare(p, p).drop("scope"), p), "several rows|has the family None"),
-        (lambda r, p: suppress(tpa.hours_by_job(p), r), "TaskProfiles"),
+        (lambda r, p: suppress(hours_by_job(p), r), "TaskProfiles"),
         (
-            lambda r, p: suppress(tpa.hours_by_job(p), p.filter(job_family="A")),
+            lambda r, p: suppress(hours_by_job(p), p.filter(job_family="A")),
             "which `profiles` does not have",
         ),
     ],

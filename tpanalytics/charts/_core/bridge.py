@@ -74,7 +74,7 @@ def _step(term: str, value: float | None, start: float, end: float, company: dic
 
 
 def _detail(term: str, company: dict[str, Any]) -> str:
-    level = company["level"]
+    level = company["ai_impact_level"]
     if term in ("before", "after"):
         tasks, coverage = company[f"tasks_{term}"], company[f"coverage_{term}"]
         if company[term] is None:
@@ -182,7 +182,7 @@ def _work(company: dict[str, Any]) -> float:
 
 def _finding(company: dict[str, Any], meaning: Meaning) -> str:
     """Return a headline that separates changes in work from newly measured hours."""
-    level = company["level"]
+    level = company["ai_impact_level"]
     if not company["tasks_before"] and not company["tasks_after"]:
         return captions.NO_TASK_IN_EITHER
     if company["before"] is None or company["after"] is None:
@@ -223,7 +223,7 @@ def _notes(company: dict[str, Any], meaning: Meaning) -> list[str]:
 
 
 def _description(steps: pl.DataFrame, company: dict[str, Any], notes: list[str], of: str) -> str:
-    level = company["level"]
+    level = company["ai_impact_level"]
     built = (
         f"Bridge chart from the weekly hours rated {level} before to the hours after, for {of}. "
         "Bars in fixed order: tasks added, removed, re-rated, hours changed, and newly measured (hatched)."

@@ -75,11 +75,11 @@ def released_change(
     after: TaskProfiles,
     *,
     by: By,
-    states: Sequence[str],
+    states: Sequence[str] | None,
     privacy: Privacy | None,
 ) -> pl.DataFrame:
     """Return one row per group, suppressing groups that are small in either snapshot."""
-    rows = rows.drop("scope", "level", strict=False)
+    rows = rows.drop("scope", "ai_impact_level", strict=False)
     return apply_change_policy(rows, before, after, by=by, states=states, privacy=privacy)
 
 
@@ -262,7 +262,7 @@ _TOOLTIPS = {
     "interval_high": ("Q", "95% interval, upper end", ".2f"),
     "interval_low": ("Q", "95% interval, lower end", ".2f"),
     "jobs": ("Q", "Jobs", None),
-    "jobs_weighed": ("Q", "Jobs included", None),
+    "jobs_in_index": ("Q", "Jobs included", None),
     "jobs_with_hours": ("Q", "Jobs with hours", None),
     "level": ("N", "AI impact level", None),
     "row": ("Q", "Row", None),
@@ -272,7 +272,7 @@ _TOOLTIPS = {
     "shared": ("Q", "Shared tasks", ","),
     "task": ("N", "Task", None),
     "tasks": ("Q", "Tasks", ","),
-    "tasks_weighed": ("Q", "Tasks included", None),
+    "tasks_in_index": ("Q", "Tasks included", None),
     "tasks_with_hours": ("Q", "Tasks with hours", ","),
     "weight_high": ("Q", "Index at H2 = 1", ".2f"),
     "weight_low": ("Q", "Index at H2 = 0", ".2f"),
@@ -381,7 +381,7 @@ def index_coverage(groups: pl.DataFrame) -> str:
     tasks = total(groups.fill_null(0), "tasks")
     if not tasks:
         return NO_TASKS_NOTE
-    known = {WEIGHTED: total(groups.fill_null(0), "tasks_weighed") / tasks}
+    known = {WEIGHTED: total(groups.fill_null(0), "tasks_in_index") / tasks}
     return f"{coverage_note(known, of=plural(tasks, 'task'))} {MISSING_HOURS}"
 
 

@@ -160,7 +160,7 @@ def _config() -> alt.Config:
 
 def sanitize_labels(frame: pl.DataFrame) -> pl.DataFrame:
     """Replace characters that can't be rendered in group and level names."""
-    names = [name for name in ("group", "level") if name in frame.columns]
+    names = [name for name in ("group", "level", "ai_impact_level") if name in frame.columns]
     return frame.with_columns(
         pl.col(name).replace_strict(
             (values := frame.get_column(name).unique().to_list()),

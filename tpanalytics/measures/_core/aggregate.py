@@ -19,7 +19,6 @@ from tpanalytics.measures._core.checks import (
     check_hours,
     check_numbers,
     check_states,
-    checked_states,
     n_stated,
     share_of,
 )
@@ -40,6 +39,7 @@ from tpanalytics.schema import (
     NOT_ASSESSED,
     History,
     TaskProfiles,
+    counted_states,
     require,
     to_polars,
 )
@@ -60,7 +60,6 @@ __all__ = [
     "aggregate_tasks",
     "check_hours",
     "check_states",
-    "checked_states",
     "columns_of_jobs",
     "counts",
     "group_jobs",
@@ -110,7 +109,7 @@ def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
 
 def aggregate_tasks(
     profiles: TaskProfiles,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     *,
     by: By = BY_FAMILY,
     per: Literal["job", "group"] = "job",
@@ -119,8 +118,9 @@ def aggregate_tasks(
     checked: bool = False,
 ) -> TaskCounts:
     """Count tasks and sum hours by job or by group, and optionally by level and state."""
+    check_profiles(profiles)
     keys = [*(["level"] * by_level), *(["state"] * by_state)]
-    return _aggregate(profiles, states=checked_states(states), by=by, per=per, keys=keys, checked=checked)
+    return _aggregate(profiles, states=counted_states(states, profiles), by=by, per=per, keys=keys, checked=checked)
 
 
 @cached

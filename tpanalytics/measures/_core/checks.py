@@ -11,7 +11,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
 from tpanalytics.formatting import one_of, plural_of, unknown_group_message
-from tpanalytics.schema import COUNTED_STATES, checked_states, to_polars
+from tpanalytics.schema import COUNTED_STATES, to_polars
 
 __all__ = [
     "check_amounts",
@@ -22,7 +22,6 @@ __all__ = [
     "check_states",
     "check_whole",
     "checked_groups",
-    "checked_states",
     "checked_week",
     "is_number",
     "is_whole",

@@ -11,7 +11,7 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
 from tpanalytics.measures.privacy.suppress import suppressed_jobs
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED
+from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class FamilyJobs(NamedTuple):
 
 @cached
 def jobs_of_family(
-    profiles: TaskProfiles, family: str, *, states: Sequence[str] = COUNTED_STATES, privacy: Privacy | None = None
+    profiles: TaskProfiles, family: str, *, states: Sequence[str] | None = None, privacy: Privacy | None = None
 ) -> FamilyJobs:
     """Return a family's jobs and documented hours by AI impact level, omitting suppressed jobs."""
     reduced = aggregate_tasks(profiles, states=states)

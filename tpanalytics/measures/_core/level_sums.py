@@ -137,7 +137,7 @@ def _bit(levels: list[str]) -> pl.Expr:
 class GroupSums(NamedTuple):
     """Family sums, for use with any weights."""
 
-    #: ``job_family, jobs, tasks``. Counts are null if there are none.
+    #: ``job_family, jobs, tasks, hours``. Counts are null if there are none.
     families: pl.DataFrame
     #: Level sums by family. Unless `per_job` is set, each family is treated as a single job.
     levels: LevelSums
@@ -149,7 +149,9 @@ class GroupSums(NamedTuple):
 
 
 @cached
-def group_sums(profiles: TaskProfiles, *, by: By, states: Sequence[str], weight: str, week: float | None) -> GroupSums:
+def group_sums(
+    profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, weight: str, week: float | None
+) -> GroupSums:
     """Return the sums needed for an exposure index and its bounds, using `week` if contract hours are missing."""
     # Individual jobs are only needed for headcounts and for undocumented contract hours.
     staffed = weight in STAFF
@@ -159,7 +161,7 @@ def group_sums(profiles: TaskProfiles, *, by: By, states: Sequence[str], weight:
     if per_job:
         cells = attach_staffing(reduced.jobs, reduced.cells, by_headcount=staffed, contract_hours=week)
     jobs = reduced.jobs.group_by("group").agg(jobs=pl.len())
-    tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum())
+    tasks = reduced.cells.group_by("group").agg(tasks=pl.col("n").sum(), hours=known_sum("hours"))
     by_level = reduced.cells.group_by("level", maintain_order=True).agg(
         pl.col("n", "n_known", "hours", "imputed", "n_imputed").sum()
     )
@@ -173,9 +175,9 @@ def group_sums(profiles: TaskProfiles, *, by: By, states: Sequence[str], weight:
 
 
 def jobs_with_hours(profiles: TaskProfiles, sums: GroupSums, levels: list[str]) -> pl.DataFrame:
-    """Return ``jobs_weighed``, the number of jobs with hours at any of these levels, for each family."""
+    """Return ``jobs_in_index``, the number of jobs with hours at any of these levels, for each family."""
     key = tuple(levels)
     if key not in sums.jobs_with_hours:
         jobs = aggregate_jobs(profiles, sums.reduced, levels=levels).filter(pl.col("n_known") > 0)
-        sums.jobs_with_hours[key] = jobs.group_by("group").agg(jobs_weighed=pl.len())
+        sums.jobs_with_hours[key] = jobs.group_by("group").agg(jobs_in_index=pl.len())
     return sums.jobs_with_hours[key]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import TaskCounts, checked_states, known_sum
+from tpanalytics.measures._core.aggregate import TaskCounts, known_sum
 from tpanalytics.measures._core.groups import BY_FAMILY, groups_of_both
 from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.task_identity import (
@@ -15,7 +15,7 @@ from tpanalytics.measures._core.task_identity import (
     resolve_repeats,
     states_of_rows,
 )
-from tpanalytics.schema import COUNTED_STATES, NOT_ASSESSED, level_order
+from tpanalytics.schema import NOT_ASSESSED, counted_states, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Pair(NamedTuple):
 def match_tasks(
     before: TaskProfiles,
     after: TaskProfiles,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     *,
     by: By = BY_FAMILY,
     same_task: SameTask = "id",
@@ -64,7 +64,7 @@ def match_tasks(
 ) -> Pair:
     """Match tasks between two snapshots by job and identity, storing the hours at `level` in a separate column."""
     check_one_snapshot(before=before, after=after)
-    counted = checked_states(states)
+    counted = counted_states(states, before, after)
     sides = [
         _one_job_per_group(aggregate_by_identity(profiles, counted, same_task=same_task, by=by))
         for profiles in (before, after)

@@ -22,7 +22,6 @@ from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     check_hours,
     check_states,
-    checked_states,
     group_jobs,
     known_sum,
     of_jobs,
@@ -31,7 +30,7 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, require
+from tpanalytics.schema import LEVELS, NOT_ASSESSED, counted_states, require
 from tpanalytics.typing import SameTask
 
 if TYPE_CHECKING:
@@ -109,13 +108,13 @@ def has_no_identity() -> pl.Expr:
 
 def aggregate_by_identity(
     profiles: TaskProfiles,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     *,
     same_task: SameTask = "id",
     by: By = BY_FAMILY,
 ) -> IdentifiedTasks:
     """Count tasks and sum hours by task identity, job and level in a single pass."""
-    states = checked_states(states)
+    states = counted_states(states, profiles)
     _, tasks, columns = inputs = read_identified(profiles, same_task, by)
     sums = sum_tasks(tasks, "name", "job_id", *columns.tasks, "level", "state", task="task")
     check_hours(tasks, sums)
@@ -214,12 +213,13 @@ def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def task_matrix(
-    profiles: TaskProfiles, states: Sequence[str], same_task: SameTask, *, by: By = BY_FAMILY
+    profiles: TaskProfiles, states: Sequence[str] | None, same_task: SameTask, *, by: By = BY_FAMILY
 ) -> TaskMatrix:
     """Return one row per task and job, omitting tasks without an identity."""
+    states = counted_states(states, profiles)
     tasks = aggregate_by_identity(profiles, states, same_task=same_task, by=by)
     resolved = resolve_repeats(tasks)
-    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), list(states), tasks.groups)
+    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), states, tasks.groups)
     keys = tasks.keys.filter(~has_no_identity())
     rows = resolved.filter("named")
     levels = tasks.rows.join(keys, on="key", how="semi").select("key", "level").unique().sort("key", "level")

@@ -85,18 +85,18 @@ def index_of(sums: LevelSums, level_weights: Mapping[str, float], by: str) -> pl
     jobs = attach_level_set_values(
         sums.with_hours, sums.levels, weighed=lambda levels: any(level in level_weights for level in levels)
     )
-    jobs = jobs.group_by(by).agg(jobs_weighed=pl.col("jobs").filter(pl.col("weighed") > 0).sum())
+    jobs = jobs.group_by(by).agg(jobs_in_index=pl.col("jobs").filter(pl.col("weighed") > 0).sum())
     return (
         sums.amounts.with_columns(
             denominator=pl.when(weighed).then("amount"),
-            tasks_weighed=pl.when(weighed).then("tasks").otherwise(0),
+            tasks_in_index=pl.when(weighed).then("tasks").otherwise(0),
             tasks_stated=pl.when(weighed).then("stated").otherwise(0),
             **{name: pl.col("amount") * weight_of(weights) for name, weights in parts.items()},
         )
         .group_by(by, maintain_order=True)
         .agg(
             *(known_sum(name).alias(name) for name in (*parts, "denominator")),
-            tasks_weighed=pl.col("tasks_weighed").sum(),
+            tasks_in_index=pl.col("tasks_in_index").sum(),
             tasks_stated=pl.col("tasks_stated").sum(),
             tasks_with_hours=pl.col("tasks").sum(),
             people=pl.col("people").sum(),

@@ -10,7 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY, group_columns
-from tpanalytics.schema import COUNTED_STATES, TaskProfiles, require
+from tpanalytics.schema import TaskProfiles, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,13 +68,13 @@ def check_cells(result: pl.DataFrame, keys: Sequence[str], *, alone: bool) -> No
 
 
 @cached
-def group_counts(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES) -> pl.DataFrame:
+def group_counts(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] | None = None) -> pl.DataFrame:
     """Count the jobs and people behind each family's figures."""
     return _count_by_family(members(profiles, states, by))
 
 
 def counts_of(
-    profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str], by: By = BY_FAMILY
+    profiles: TaskProfiles | pl.DataFrame | None, states: Sequence[str] | None, by: By = BY_FAMILY
 ) -> pl.DataFrame | None:
     """Return the group counts for `profiles`. Existing counts and None are returned unchanged."""
     if not isinstance(profiles, TaskProfiles):
@@ -84,7 +84,7 @@ def counts_of(
 
 @cached
 def pair_counts(
-    before: TaskProfiles, after: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] = COUNTED_STATES
+    before: TaskProfiles, after: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """Count each group's jobs and people in both snapshots, using each job's later group unless groups overlap."""
     first, second = members(before, states, by), members(after, states, by)
@@ -175,7 +175,7 @@ def job_differences(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
 
 @cached
-def members(profiles: TaskProfiles, states: Sequence[str], by: By = BY_FAMILY) -> pl.DataFrame:
+def members(profiles: TaskProfiles, states: Sequence[str] | None = None, by: By = BY_FAMILY) -> pl.DataFrame:
     """Return each job's family, headcount and subsets."""
     jobs = people_of(profiles, per_job(aggregate_tasks(profiles, states, by=by, by_level=False, checked=True)))
     measured = pl.col("tasks_with_hours") > 0

@@ -35,7 +35,7 @@ from tpanalytics.measures.privacy.suppress_cells import (
 )
 from tpanalytics.measures.privacy.suppress_curve import without_points
 from tpanalytics.measures.privacy.suppress_skills import skill_note, small_skills, without_skills
-from tpanalytics.schema import AS_OF, COUNTED_STATES, TENANT, History, TaskProfiles, require
+from tpanalytics.schema import AS_OF, TENANT, History, TaskProfiles, counted_states, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ __all__ = [
     "suppressed_jobs",
 ]
 
-_KEYS = ("level", "block_hours")
+_KEYS = ("ai_impact_level", "block_hours")
 _NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs or people."
 #: Figures in a result with one row per pair of levels or states.
 _MOVE_FIGURES = ("tasks", "jobs", "tasks_with_hours", "hours_before", "hours_after")
@@ -311,7 +311,7 @@ def suppressed_jobs(
     profiles: TaskProfiles,
     *,
     by: By = BY_FAMILY,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     privacy: Privacy | None = None,
 ) -> pl.Series:
     """Return the ids of the jobs that `suppress` removes from a result by job, given groups that don't overlap."""
@@ -338,7 +338,7 @@ def suppressed_jobs(
 def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
     meaning = about(result)
     # Moves between states include rejected tasks, but group counts don't.
-    states = [state for state in meaning.states if state != "rejected"] or COUNTED_STATES
+    states = [state for state in meaning.states if state != "rejected"] or counted_states(None, before, after)
     if "job_id" in result.columns and "scope" not in result.columns:
         return _suppress_changed_tasks(result, after, before, privacy, states)
     if _move_columns(result):
@@ -362,7 +362,7 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
 
 
 def _suppress_changed_tasks(
-    result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy, states: Sequence[str]
+    result: pl.DataFrame, after: TaskProfiles, before: TaskProfiles, privacy: Privacy, states: Sequence[str] | None
 ) -> pl.DataFrame:
     """Remove the tasks of jobs that are suppressed in either snapshot."""
     sides = [suppressed_jobs(with_cache(side), states=states, privacy=privacy) for side in (before, after)]
@@ -376,7 +376,12 @@ def _suppress_changed_tasks(
 
 
 def families_in_change(
-    before: TaskProfiles, after: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str], privacy: Privacy | None
+    before: TaskProfiles,
+    after: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str] | None,
+    privacy: Privacy | None,
 ) -> pl.DataFrame:
     """Return the groups in either snapshot, with a ``reason`` if they are suppressed."""
     groups = pair_counts(before, after, by=by, states=states).select("group")
@@ -389,7 +394,7 @@ def apply_change_policy(
     after: TaskProfiles,
     *,
     by: By = BY_FAMILY,
-    states: Sequence[str],
+    states: Sequence[str] | None,
     privacy: Privacy | None,
 ) -> pl.DataFrame:
     """Suppress groups that are too small in either snapshot, using each job's original and later group."""
@@ -547,10 +552,10 @@ def _by_headcount(result: pl.DataFrame) -> bool:
     return by_name or (meaning is not None and meaning.basis in STAFF)
 
 
-def states_of(result: pl.DataFrame) -> Sequence[str]:
-    """Return the validation states counted in a result, or the default states if it has no metadata."""
+def states_of(result: pl.DataFrame) -> Sequence[str] | None:
+    """Return the validation states counted in a result, or None if it has no metadata."""
     meaning = get_metadata(result)
-    return meaning.states if meaning and meaning.states else COUNTED_STATES
+    return meaning.states if meaning and meaning.states else None
 
 
 def _with_meaning(result: pl.DataFrame, meaning: Meaning | None) -> pl.DataFrame:

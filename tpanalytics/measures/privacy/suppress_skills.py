@@ -21,7 +21,13 @@ __all__ = ["skill_note", "small_skills", "without_skills"]
 
 
 def small_skills(
-    profiles: TaskProfiles, states: Sequence[str], by: By, privacy: Privacy, groups: Sequence[str], *, staffed: bool
+    profiles: TaskProfiles,
+    states: Sequence[str],
+    by: By,
+    privacy: Privacy,
+    groups: Sequence[str],
+    *,
+    staffed: bool,
 ) -> pl.DataFrame:
     """Return ``group, skill_id, skill, suppressed`` for each skill. All skills of the small `groups` are suppressed."""
     counts = count_by_skill(profiles, list(states), by)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING", "Card", "cards", "sentences"]
 
-_AT_H1 = pl.col("level") == "H1"
+_AT_H1 = pl.col("ai_impact_level") == "H1"
 #: Matches the label of a group with a missing value, such as "(no job family)".
 MISSING = r"(^| · )\(no [^()]*\)"
 _GRADES = {"A": "high coverage", "B": "medium coverage", "C": "low coverage; do not quote on its own"}

@@ -17,7 +17,7 @@ from tpanalytics.formatting import clean_text, plural
 from tpanalytics.measures._core.groups import BY_FAMILY, noun
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.privacy.policy import USUAL, suppression_note
-from tpanalytics.schema import COUNTED_STATES, provenance
+from tpanalytics.schema import provenance
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.cards import cards, sentences
 from tpanalytics.share.report.embed import Picture, library, picture, script_safe
@@ -67,7 +67,7 @@ def save_report(
     by: By = BY_FAMILY,
     groups: str | None = None,
     before: TaskProfiles | None = None,
-    states: Sequence[str] = COUNTED_STATES,
+    states: Sequence[str] | None = None,
     level_weights: Mapping[str, float] = WEIGHTS,
     contract_hours: float | None = None,
     privacy: Privacy | None = USUAL,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import ShareError
-from tpanalytics.measures._core.aggregate import checked_states
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import attach_metadata
@@ -24,7 +23,7 @@ from tpanalytics.measures.privacy.suppress import (
     families_in_change,
     suppressed_families,
 )
-from tpanalytics.schema import TaskProfiles, to_polars
+from tpanalytics.schema import TaskProfiles, counted_states, to_polars
 from tpanalytics.share.calls import Source
 from tpanalytics.share.grouping import PageGrouping, default_weight, grouping_of
 
@@ -175,7 +174,7 @@ def resolve_scope(
     by: Any,
     groups: Any,
     before: Any,
-    states: Sequence[str],
+    states: Sequence[str] | None,
     level_weights: Mapping[str, float],
     contract_hours: float | None,
     privacy: Privacy | None,
@@ -197,12 +196,13 @@ def resolve_scope(
         grouping_of(before, by)
     if grouping.overlap:
         _check_overlapping(grouping, groups=groups is not None, jobs=jobs, rationales=rationales)
+    sides = [profiles] if before is None else [profiles, before]
     scope = ReportScope(
         profiles=profiles,
         before=before,
         grouping=grouping,
         group=groups,
-        states=tuple(checked_states(states)),
+        states=tuple(counted_states(states, *sides)),
         level_weights=checked_weights(level_weights),
         contract_hours=contract_hours,
         privacy=privacy,

@@ -121,7 +121,7 @@ SECTIONS: tuple[Section, ...] = (
         key="jobs",
         question="How exposed are individual jobs?",
         lead="The rows describe jobs, not people. They are included because they were requested.",
-        measure=Call("exposure_by_job", choices=("level_weights", "contract_hours", "states")),
+        measure=Call("exposure", choices=("level_weights", "contract_hours", "states"), arguments={"by": "job_id"}),
         table=single_jobs.jobs,
         code=single_jobs.JOBS,
         cut="part",

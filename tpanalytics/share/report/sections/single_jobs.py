@@ -23,7 +23,7 @@ _MAX_ROWS = 40
 
 #: Python code for each table. See `Section.code`.
 JOBS = (
-    "tpa.exposure_by_job(part, level_weights=level_weights, contract_hours=contract_hours, states=states)"
+    'tpa.exposure(part, by="job_id", level_weights=level_weights, contract_hours=contract_hours, states=states)'
     '.join(part.jobs.select("job_id", group=GROUP), on="job_id").filter(~pl.col("group").is_in(SUPPRESSED_GROUPS))'
 )
 RATIONALES = (

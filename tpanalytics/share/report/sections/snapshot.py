@@ -52,13 +52,16 @@ def _group(scope: ReportScope) -> Column:
 
 def mix(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     """Return each group's shares by level."""
-    levels = level_order(frame.filter(pl.col("tasks") > 0).get_column("level").to_list())
-    h1 = pl.col("level") == "H1"
+    levels = level_order(frame.filter(pl.col("tasks") > 0).get_column("ai_impact_level").to_list())
+    h1 = pl.col("ai_impact_level") == "H1"
     wide = frame.group_by("group", maintain_order=True).agg(
         pl.col("jobs").first(),
         known_sum("tasks"),
         known_sum("hours"),
-        *(pl.col("share").filter(pl.col("level") == level).first().alias(f"share_{level}") for level in levels),
+        *(
+            pl.col("share").filter(pl.col("ai_impact_level") == level).first().alias(f"share_{level}")
+            for level in levels
+        ),
         h1_low=pl.col("share_low").filter(h1).first(),
         h1_high=pl.col("share_high").filter(h1).first(),
         coverage=pl.col("coverage").first(),
@@ -91,7 +94,7 @@ def exposure(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         Column("exposure", "Exposure", "index"),
         Column("weight_low", "H2 weight 0\u00a0to\u00a01", "index", "weight_high"),
         Column("bound_low", "Bounds", "index", "bound_high"),
-        Column("tasks_weighed", "Weighted tasks"),
+        Column("tasks_in_index", "Weighted tasks"),
         Column("coverage", "Coverage", "known"),
         _GRADE,
     )
