@@ -55,6 +55,10 @@ CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
         {"*.csv": "job_id,job_family_id\njob-0002,f\n", "f.csv": "job_family_id,job_family_name\nf,Finance\n"},
         lambda: tpa.assign_families(tpa.load_sample(), "~/*.csv", "~/f.csv"),
     ),
+    "assign_people": (
+        {"*.csv": "job_id\njob-0002\n"},
+        lambda: tpa.assign_people(tpa.load_sample().filter(job_id="job-0002"), "~/*.csv"),
+    ),
     "check_share": ({"table.csv": "a\n1\n"}, lambda: tpa.check_share("~/table.csv")),
     "clean_notebook": ({"n.ipynb": json.dumps(NOTEBOOK)}, lambda: tpa.clean_notebook("~/n.ipynb", "~/clean.ipynb")),
     "explore": ({}, lambda: _save_explorer("~/hours.csv")),
@@ -63,6 +67,7 @@ CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
     "load_task_profiles": ({}, lambda: _load("~/loaded")),
     "load_taxonomy": ({}, lambda: _load_taxonomy("~/taxonomy.jsonl")),
     "prune_snapshots": ({}, lambda: tpa.prune_snapshots("~")),
+    "read_history": ({}, lambda: tpa.read_history([tpa.write_profiles(tpa.load_sample(), "~/snapshot")])),
     "read_profiles": ({}, lambda: tpa.read_profiles(tpa.write_profiles(many(1), "~/snapshot"))),
     "read_records": ({"*.jsonl": json.dumps(RECORD)}, lambda: tpa.read_records("~/*.jsonl")),
     "save": ({}, lambda: tpa.save(tpa.hours(tpa.load_sample()), "~/hours.csv")),

@@ -417,7 +417,7 @@ class TaskProfiles:
         --------
         >>> from tpanalytics import hours, load_sample
         >>> load_sample().filter(job_family="Sales").pipe(hours, by=None)["jobs"].item()
-        19
+        15
         """
         return function(self, *args, **kwargs)
 

@@ -61,7 +61,7 @@ def test_bars_of_saved_chart_are_proportional_to_shares(page: Any, saved: Path) 
         "all => all.map(bar => [bar.getAttribute('aria-label'), bar.getBBox().width])",
     )
     widths = {label: width for label, width in bars if "level: H1" in label}
-    shares = dict(tpa.impact(profiles).filter(level="H1").select("job_family", "share").rows())
+    shares = dict(tpa.impact(profiles).filter(ai_impact_level="H1").select("job_family", "share").rows())
     assert len(widths) == len(shares)
     for label, width in widths.items():
         family = next(

@@ -98,7 +98,7 @@ def test_impact_by_country_matches_the_measure(company: tpa.TaskProfiles, weight
     spec = chart.to_dict()
     bars = {(row["group"], row["level"], row["share"]) for row in rows_of(spec, layers_of(spec, "bar")[0])}
     impact = tpa.impact(company, by="country", weight=weight).filter(pl.col("share") > 0)
-    assert bars == set(impact.select("country", "level", "share").rows())
+    assert bars == set(impact.select("country", "ai_impact_level", "share").rows())
     assert (OVERLAP in text_of(spec)) == (weight in {"tasks", "hours"})
     default = tpa.plot_impact(company, by="country").to_dict()
     assert (default == spec) == (weight == "headcount")

@@ -22,7 +22,8 @@ def test_bars_match_the_measure(sample: tpa.TaskProfiles, weight: Any) -> None:
     bars = rows_of(spec, layers_of(spec, "bar")[0])
     impact = tpa.impact(sample, weight=weight).filter(pl.col("share") > 0)
     assert {(row["group"], row["level"]): row["share"] for row in bars} == {
-        (family, level): share for family, level, share in impact.select("job_family", "level", "share").rows()
+        (family, level): share
+        for family, level, share in impact.select("job_family", "ai_impact_level", "share").rows()
     }
     for family in impact["job_family"].unique():
         segments = [row for row in bars if row["group"] == family]
@@ -35,20 +36,20 @@ def test_bars_match_the_measure(sample: tpa.TaskProfiles, weight: Any) -> None:
 def test_work_without_a_level_is_hatched(sample: tpa.TaskProfiles) -> None:
     spec = tpa.plot_impact(sample).to_dict()
     strokes = rows_of(spec, layers_of(spec, "point")[0])
-    impact = tpa.impact(sample).filter(pl.col("level") == "not assessed", pl.col("share") > 0.02)
+    impact = tpa.impact(sample).filter(pl.col("ai_impact_level") == "not assessed", pl.col("share") > 0.02)
     assert {row["group"] for row in strokes} >= set(impact["job_family"])
 
 
 def test_families_are_sorted_by_h1_share(sample: tpa.TaskProfiles) -> None:
     spec = tpa.plot_impact(sample).to_dict()
-    shares = dict(tpa.impact(sample).filter(level="H1").select("job_family", "share").rows())
+    shares = dict(tpa.impact(sample).filter(ai_impact_level="H1").select("job_family", "share").rows())
     order = layers_of(spec, "bar")[0]["encoding"]["y"]["sort"]
     assert order == sorted(shares, key=lambda family: (-shares[family], family))
 
 
 def test_alt_text_contains_every_share(sample: tpa.TaskProfiles) -> None:
     description = tpa.plot_impact(sample).to_dict()["description"]
-    for family, share in tpa.impact(sample).filter(level="H1").select("job_family", "share").rows():
+    for family, share in tpa.impact(sample).filter(ai_impact_level="H1").select("job_family", "share").rows():
         assert f"{family} {percent(share)}" in description
     assert "have hours" in description
 

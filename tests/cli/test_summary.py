@@ -49,7 +49,7 @@ def test_summary_suppresses_small_families(capsys: pytest.CaptureFixture[str]) -
         hidden = [row for row in figures[name] if row["reason"] == "SUPPRESSED"]
         assert {row["job_family"] for row in hidden} == {"(no job family)", "Field Service and Installation"}
         known = {key for row in hidden for key, value in row.items() if value is not None}
-        assert known <= {"job_family", "level", "jobs", "basis", "reason"}
+        assert known <= {"job_family", "ai_impact_level", "jobs", "basis", "reason"}
     assert run("summary", "--min-jobs", "-1", capsys=capsys)[0] == 1
 
 

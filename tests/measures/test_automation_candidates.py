@@ -270,7 +270,7 @@ def test_result_does_not_depend_on_the_order_of_rows(profiles: tpa.TaskProfiles,
 # Default arguments are tested in test_engines.py.
 @pytest.mark.parametrize("measure", [MEASURES["candidates by headcount"], MEASURES["curve of blocks"]])
 def test_results_are_the_same_for_all_dataframe_engines(sample: tpa.TaskProfiles, measure: Any) -> None:
-    flat = [frame.select(pl.col(pl.String, pl.Float64)) for frame in (sample.jobs, sample.tasks)]
+    flat = [frame.select(pl.col(pl.String, pl.Float64, pl.Int64)) for frame in (sample.jobs, sample.tasks)]
     frames = [pd.DataFrame(frame.to_dict(as_series=False)) for frame in flat]
     assert_frame_equal(measure(tpa.TaskProfiles(*frames)), measure(sample), abs_tol=1e-9)
     assert_frame_equal(measure(tpa.TaskProfiles(*map(duckdb.from_df, frames))), measure(sample), abs_tol=1e-9)
@@ -287,7 +287,7 @@ def test_no_candidates_return_an_empty_table_with_all_columns(measure: Any) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"weight": "fte"}, "`weight` must be 'hours' or 'headcount', not 'fte'"),
+        ({"weight": "people"}, "`weight` must be 'hours', 'headcount' or 'fte', not 'people'"),
         ({"same_task": "name"}, "`same_task` must be 'id' or 'text', not 'name'"),
         ({"top": 0}, "`top` must be a whole number, 1 or more, not 0"),
         ({"rounds": 20}, "`rounds` must be a whole number from 100 to 100,000, or 0 for no intervals, not 20"),

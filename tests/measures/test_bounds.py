@@ -72,8 +72,8 @@ def is_close(result: Any, expected: Any) -> bool:
 def test_bounds_equal_brute_force(jobs: list[Any], weight: Any) -> None:
     for row in tpa.impact(company(jobs), weight=weight).iter_rows(named=True):
         expected: tuple[float | None, float | None] = (None, None)
-        if row["level"] not in (None, "not assessed"):
-            weights = {level: float(level == row["level"]) for level in ("H1", "H2")}
+        if row["ai_impact_level"] not in (None, "not assessed"):
+            weights = {level: float(level == row["ai_impact_level"]) for level in ("H1", "H2")}
             expected = brute_force(jobs, weights, by_headcount=weight == "headcount")
         assert is_close((row["share_low"], row["share_high"]), expected)
 
@@ -84,15 +84,15 @@ def test_share_is_within_its_bounds(profiles: tpa.TaskProfiles, weight: Any) -> 
         low, share, high = row["share_low"], row["share"], row["share_high"]
         for bound in (low, high):
             assert bound is None or -1e-9 <= bound <= 1 + 1e-9
-        if share is not None and low is not None and row["level"] != "not assessed":
+        if share is not None and low is not None and row["ai_impact_level"] != "not assessed":
             assert low <= share + 1e-9
-        if share is not None and high is not None and row["level"] != "not assessed":
+        if share is not None and high is not None and row["ai_impact_level"] != "not assessed":
             assert share <= high + 1e-9
 
 
 def test_worked_example() -> None:
     jobs = [([("H1", 10.0), ("H2", 12.0), ("H3", None), (None, 4.0)], 40.0, 1.0)]
-    rows = {row["level"]: row for row in tpa.impact(company(jobs)).iter_rows(named=True)}
+    rows = {row["ai_impact_level"]: row for row in tpa.impact(company(jobs)).iter_rows(named=True)}
     assert (rows["H1"]["share_low"], rows["H1"]["share_high"]) == pytest.approx((10 / 40, 14 / 26))
     assert (rows["H3"]["share_low"], rows["H3"]["share_high"]) == pytest.approx((0.0, 18 / 40))
 
@@ -132,8 +132,8 @@ def test_index_bounds_are_null_if_they_depend_on_missing_contract_hours(jobs: li
 @hypothesis.given(jobs=_few_jobs)
 def test_share_bounds_are_null_if_they_depend_on_missing_contract_hours(jobs: list[Any]) -> None:
     for row in tpa.impact(company(jobs)).iter_rows(named=True):
-        if row["level"] in WEIGHTS:
-            weights = {level: float(level == row["level"]) for level in WEIGHTS}
+        if row["ai_impact_level"] in WEIGHTS:
+            weights = {level: float(level == row["ai_impact_level"]) for level in WEIGHTS}
             assert is_close((row["share_low"], row["share_high"]), certain_bounds(jobs, weights))
 
 
@@ -156,7 +156,7 @@ def check_that_bounds_agree(profiles: tpa.TaskProfiles, **how: Any) -> None:
     shares = {
         row["job_family"]: (row["share_low"], row["share_high"])
         for row in tpa.impact(profiles).iter_rows(named=True)
-        if row["level"] == "H1"
+        if row["ai_impact_level"] == "H1"
     }
     for row in exposure(profiles, **how).iter_rows(named=True):
         family, bounds = row["job_family"], (row["bound_low"], row["bound_high"])

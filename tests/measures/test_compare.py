@@ -171,7 +171,7 @@ def check_sums(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
 def check_totals_equal_impact(before: tpa.TaskProfiles, after: tpa.TaskProfiles) -> None:
     bridge = {row["job_family"]: row for row in tpa.compare(before, after).filter(scope="group").iter_rows(named=True)}
     for profiles, side in ((before, "before"), (after, "after")):
-        hours = dict(tpa.impact(profiles).filter(level="H1").select("job_family", "hours").rows())
+        hours = dict(tpa.impact(profiles).filter(ai_impact_level="H1").select("job_family", "hours").rows())
         assert set(profiles.jobs["job_family"].fill_null("(no job family)")) <= set(bridge)
         for family, row in bridge.items():
             moved = row["moved"] if side == "before" else 0.0

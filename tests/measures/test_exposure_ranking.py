@@ -107,7 +107,7 @@ def test_intervals_equal_the_textbook_formula(jobs: int, level: float) -> None:
     row = exposure_ranking(profiles, rounds=400, seed=3, confidence=level).row(0, named=True)
     jobs_table = pl.DataFrame(
         [("A", f"j{i:03d}", x, x + y) for i, (x, y) in enumerate(hours)],
-        schema=["job_family", "job_id", "part", "whole"],
+        schema=["group", "job_id", "part", "whole"],
         orient="row",
     )
     values = [part / whole for _, _, part, whole in resample(jobs_table, rounds=400, seed=3).rows() if whole]

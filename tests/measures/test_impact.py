@@ -59,14 +59,15 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
             assert shares.null_count() == of_family.height or math.isclose(shares.sum(), 1.0, abs_tol=1e-9)
             assert of_family["coverage"].drop_nulls().is_between(0, 1).all()
         for row in table.iter_rows(named=True):
-            other = expected.get((row["job_family"], row["level"]))
+            other = expected.get((row["job_family"], row["ai_impact_level"]))
             total = totals.get(row["job_family"], {}).get(total_name)
-            levels.add((row["job_family"], row["level"]))
+            levels.add((row["job_family"], row["ai_impact_level"]))
             assert row["tasks"] == (other["n"] if other else 0)
             assert row["tasks_with_hours"] == (other["known"] if other else 0)
             assert close(row["hours"], other["hours"] if other else None)
+            assert close(row["amount"], other[part] if other else None)
             assert close(row["share"], ((other[part] if other else None) or 0.0) / total if total else None)
-            if weight != "headcount" and row["level"] != "not assessed":
+            if weight != "headcount" and row["ai_impact_level"] != "not assessed":
                 rated = totals.get(row["job_family"], {}).get("rated_n" if weight == "tasks" else "rated_hours")
                 assert close(
                     row["share_assessed"], ((other[part] if other else None) or 0.0) / rated if rated else None
@@ -115,8 +116,8 @@ def check_count_time_gap(profiles: tpa.TaskProfiles) -> None:
     families_with_hours = {family for (family, _), gap in expected.items() if gap is not None}
     for weight in ("tasks", "hours", "headcount"):
         for row in tpa.impact(profiles, weight=weight).iter_rows(named=True):  # type: ignore[arg-type]
-            has_gap = row["level"] not in (None, "not assessed") and row["job_family"] in families_with_hours
-            gap = expected.get((row["job_family"], row["level"]), 0.0) if has_gap else None
+            has_gap = row["ai_impact_level"] not in (None, "not assessed") and row["job_family"] in families_with_hours
+            gap = expected.get((row["job_family"], row["ai_impact_level"]), 0.0) if has_gap else None
             assert close(row["count_time_gap"], gap)
 
 
@@ -130,15 +131,18 @@ def test_figures_equal_sql_for_random_profiles(profiles: tpa.TaskProfiles) -> No
 def test_unknown_or_missing_level_does_not_change_other_levels(level: str | None) -> None:
     before = tpa.impact(one_job(task("H1"), task("H2")), weight="tasks")
     after = tpa.impact(one_job(task("H1"), task("H2"), task(level), task(level)), weight="tasks")
-    shares = dict(after.select("level", "share").rows())
+    shares = dict(after.select("ai_impact_level", "share").rows())
     assert shares == {"H1": 0.25, "H2": 0.25, level or "not assessed": 0.5}
-    others = after.filter(pl.col("level").is_in(["H1", "H2"]))
+    others = after.filter(pl.col("ai_impact_level").is_in(["H1", "H2"]))
     assert others["tasks"].to_list() == before["tasks"].to_list()
 
 
 def test_level_without_hours_has_null_hours() -> None:
     impact = tpa.impact(one_job(task("H1", 4.0), task("H3", None)))
-    assert impact.select("level", "tasks", "hours", "share").rows() == [("H1", 1, 4.0, 1.0), ("H3", 1, None, 0.0)]
+    assert impact.select("ai_impact_level", "tasks", "hours", "share").rows() == [
+        ("H1", 1, 4.0, 1.0),
+        ("H3", 1, None, 0.0),
+    ]
 
 
 def test_family_without_tasks_has_null_shares() -> None:
@@ -149,7 +153,7 @@ def test_family_without_tasks_has_null_shares() -> None:
 def test_headcount_excludes_jobs_without_a_headcount() -> None:
     profiles = profiles_of([job(task("H1", 2.0), headcount=10.0), job(task("H2", 40.0), headcount=None)])
     impact = tpa.impact(profiles, weight="headcount")
-    assert impact.select("level", "share", "headcount_hours", "coverage").rows() == [
+    assert impact.select("ai_impact_level", "share", "amount", "coverage").rows() == [
         ("H1", 1.0, 20.0, 0.5),
         ("H2", 0.0, None, 0.5),
     ]
@@ -157,7 +161,7 @@ def test_headcount_excludes_jobs_without_a_headcount() -> None:
 
 def test_rejected_tasks_are_excluded() -> None:
     impact = tpa.impact(one_job(task("H1"), task("H3", 30.0, "rejected")))
-    assert impact.select("level", "hours").rows() == [("H1", 1.0)]
+    assert impact.select("ai_impact_level", "hours").rows() == [("H1", 1.0)]
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,7 @@ COVERAGE_COLUMNS = (
     "data_grade",
 )
 KEYS = (
-    *("job_id", "job_family", "group_a", "group_b", "category", "level", "block_hours", "scope"),
+    *("job_id", "job_family", "group_a", "group_b", "category", "ai_impact_level", "block_hours", "scope"),
     *("skill_id", "skill", "ai_impact_level", "at_least"),
 )
 

@@ -88,7 +88,7 @@ def test_each_date_equals_the_measure_and_changes_add_up(snapshots: Snapshots, m
         rows = rows.filter(tenant=tenant or "(no tenant)") if several else rows
         own = getattr(tpa, measure)(profiles)
         if measure == "impact":
-            own = own.filter(pl.col("level") == "H1")
+            own = own.filter(pl.col("ai_impact_level") == "H1")
         figure = "both_coverage" if measure == "coverage" else FIGURES[measure]
         expected = by_group(own, "job_family", figure)
         for group, (value,) in by_group(rows, "job_family", FIGURES[measure]).items():

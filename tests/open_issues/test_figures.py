@@ -92,7 +92,7 @@ def families_in(text: str, profiles: tpa.TaskProfiles) -> list[str]:
 )
 @pytest.mark.parametrize("weight", ["tasks", "hours", "headcount"])
 def test_title_names_no_leader_if_ranges_overlap(november: tpa.TaskProfiles, weight: Any) -> None:
-    shares = tpa.impact(november, weight=weight).filter(pl.col("level") == "H1")
+    shares = tpa.impact(november, weight=weight).filter(pl.col("ai_impact_level") == "H1")
     leader = shares.filter(pl.col("job_family") != "(no job family)").sort("share", descending=True).row(0, named=True)
     overlapping = shares.filter(pl.col("share_high") >= leader["share_low"])["job_family"].to_list()
     named = families_in(title(tpa.plot_impact(november, weight=weight)), november)
@@ -112,7 +112,7 @@ def test_titles_agree_on_whether_there_is_a_leader(november: tpa.TaskProfiles) -
 
 def test_bounds_of_shares_need_no_contract_hours_if_all_tasks_have_the_same_level() -> None:
     profiles = company(F=[job((10.0, "H1"), (None, "H1"), contract_hours=None)])
-    bounds = tpa.impact(profiles).filter(pl.col("level") == "H1").select("share_low", "share_high")
+    bounds = tpa.impact(profiles).filter(pl.col("ai_impact_level") == "H1").select("share_low", "share_high")
     assert bounds.rows() == [(1.0, 1.0)]
 
 

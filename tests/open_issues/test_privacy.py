@@ -78,7 +78,7 @@ def test_charts_of_all_and_of_validated_tasks_suppress_the_same_families() -> No
     shown_in_any = set()
     for states in (["validated", "suggested"], ["validated"]):
         rows = data_of(tpa.plot_impact(profiles, states=states).to_dict())
-        shown_in_any |= shown(pl.DataFrame([row for row in rows if "level" in row and "tasks" in row]))
+        shown_in_any |= shown(pl.DataFrame([row for row in rows if "ai_impact_level" in row and "tasks" in row]))
     assert set("ABDEF") - shown_in_any != {"A"}, "the total minus the figures shown reveals the job"
 
 

@@ -148,7 +148,7 @@ def facts_of(source: Source, grouping: PageGrouping, privacy: Privacy | None) ->
 def _suppressed_groups(profiles: TaskProfiles, *, by: By, states: list[str], privacy: Privacy | None) -> set[str]:
     # We skip the checks here. Drawing the chart emits the same warnings.
     cells = aggregate_tasks(profiles, states, by=by, per="group", checked=True).cells
-    levels = cells.select("group", "level", tasks="n")
+    levels = cells.select("group", ai_impact_level="level", tasks="n")
     return set(suppressed_families(apply_policy(levels, group_counts(profiles, by=by, states=states), privacy)))
 
 

@@ -122,7 +122,7 @@ def trend(
     >>> history = read_history("snapshots")
     >>> table = trend(history, by=None)
     >>> table.select(pl.col("as_of").cast(str), pl.col("exposure", "change").round(3), "comparable").rows()
-    [('2026-05-01', 0.545, None, None), ('2026-11-01', 0.564, 0.019, False)]
+    [('2026-05-01', 0.545, None, None), ('2026-11-01', 0.564, 0.018, False)]
     """
     if not isinstance(history, History):
         raise SchemaError(

@@ -142,7 +142,7 @@ def assert_suppressed_rows_have_no_figures_and_others_are_unchanged(
     assert_frame_equal(shown.select(result.columns), unchanged)
     assert set(suppressed["job_family"]) == set(result["job_family"])
     assert_frame_equal(pl.concat([shown, hidden]), suppressed)
-    figures = hidden.drop("job_family", "level", "block_hours", "jobs", "basis", "reason", strict=False)
+    figures = hidden.drop("job_family", "ai_impact_level", "block_hours", "jobs", "basis", "reason", strict=False)
     assert all(column.null_count() == hidden.height for column in figures)
     assert hidden["job_family"].to_list() == sorted(hidden["job_family"], key=lambda f: (f == "(no job family)", f))
     assert "jobs" not in suppressed.columns or not suppressed["jobs"].null_count()
@@ -340,7 +340,7 @@ def test_family_dominated_by_one_job_is_suppressed_by_headcount() -> None:
 def test_no_totals_or_levels_are_left_if_all_families_are_suppressed() -> None:
     profiles = profiles_of([*family("Tiny", 1), *family(None, 1)])
     suppressed = suppress(tpa.impact(profiles), profiles)
-    assert suppressed.select("job_family", "level", "reason").rows() == [
+    assert suppressed.select("job_family", "ai_impact_level", "reason").rows() == [
         ("Tiny", None, SUPPRESSED),
         ("(no job family)", None, SUPPRESSED),
     ]
@@ -349,7 +349,7 @@ def test_no_totals_or_levels_are_left_if_all_families_are_suppressed() -> None:
 
 
 def grid_of(rows: list[tuple[str, str, int, int]]) -> pl.DataFrame:
-    schema = {"job_family": pl.String, "level": pl.String, "jobs": pl.UInt32, "tasks": pl.UInt32}
+    schema = {"job_family": pl.String, "ai_impact_level": pl.String, "jobs": pl.UInt32, "tasks": pl.UInt32}
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(hours=pl.col("tasks") * 1.5)
 
 
@@ -357,12 +357,12 @@ def grid_of(rows: list[tuple[str, str, int, int]]) -> pl.DataFrame:
 def test_no_row_or_column_has_a_single_suppressed_cell(counts: list[list[int]]) -> None:
     rows = [(f"f{i}", f"H{k + 1}", n, 2 * n) for i, row in enumerate(counts) for k, n in enumerate(row)]
     suppressed = suppress(grid_of(rows))
-    if suppressed["level"].is_null().all():
+    if suppressed["ai_impact_level"].is_null().all():
         return  # everything is suppressed
     hidden = suppressed.filter(reason=SUPPRESSED)
-    assert {(f, k) for f, k, n, _ in rows if 0 < n < 3} <= set(hidden.select("job_family", "level").rows())
+    assert {(f, k) for f, k, n, _ in rows if 0 < n < 3} <= set(hidden.select("job_family", "ai_impact_level").rows())
     jobs = {(f, k): n for f, k, n, _ in rows}
-    for (level,), column in hidden.group_by("level"):
+    for (level,), column in hidden.group_by("ai_impact_level"):
         is_complete = column.height == len(counts)
         assert is_complete or column.height > 1
         assert is_complete or sum(jobs[f, level] for f in column["job_family"]) >= 3
@@ -382,7 +382,7 @@ def test_next_smallest_cell_of_a_row_is_suppressed() -> None:
         ("B", "H3", 5, 5),
     ]
     suppressed = suppress(grid_of(rows))
-    assert set(suppressed.filter(reason=SUPPRESSED).select("job_family", "level").rows()) == {
+    assert set(suppressed.filter(reason=SUPPRESSED).select("job_family", "ai_impact_level").rows()) == {
         *(("A", "H2"), ("A", "H3")),
         *(("B", "H2"), ("B", "H3")),
     }

@@ -316,6 +316,9 @@ def test_python_code_of_each_figure_runs(
         if key == "mix":  # the table has a row per family, the measure a row per level
             h1 = table["fields"].index("share_H1")
             shares = {row[0]: row[h1] for row in table["rows"] if row[h1] is not None}
-            assert dict(result.filter(level="H1").drop_nulls("share").select("job_family", "share").rows()) == shares
+            assert (
+                dict(result.filter(ai_impact_level="H1").drop_nulls("share").select("job_family", "share").rows())
+                == shares
+            )
             result = result.unique("job_family")
         assert result.height == len(table["rows"]), source
