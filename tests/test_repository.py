@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -58,9 +59,25 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
+def write_files_of_readme() -> None:
+    sample = tpa.load_sample()
+    tasks = sample.tasks.select(
+        pl.col("job_id").alias("Job"),
+        pl.col("task").alias("Activity"),
+        pl.col("weekly_hours").alias("Hours / week"),
+        pl.col("ai_impact_level").alias("AI"),
+    )
+    tasks.write_csv("tasks.csv")
+    people = sample.jobs.filter(pl.col("n_tasks") > 0).select("job_id", country=pl.lit("BE"), pay_grade=pl.lit("7"))
+    people.write_excel("roster.xlsx")
+    for state in ("2026-05", "2026-11"):
+        tpa.write_profiles(tpa.load_sample(state), f"data/{state}")
+
+
 def test_readme_code_runs() -> None:
     from tpanalytics.demo.server import Tenant
 
+    write_files_of_readme()
     python = blocks("python")
     assert python
     with Tenant() as tenant, pytest.MonkeyPatch.context() as patch:
@@ -68,6 +85,8 @@ def test_readme_code_runs() -> None:
             patch.setenv(f"TPANALYTICS_{name.upper()}", value)
         names: dict[str, object] = {}
         for block in python:
+            if "load_task_profiles" in block:  # exports to a new folder
+                shutil.rmtree("data")
             exec(compile(block, "README.md", "exec"), names)
     assert isinstance(names["profiles"], tpa.TaskProfiles)
     assert Path("out/impact.svg").is_file()

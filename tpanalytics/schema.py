@@ -538,9 +538,7 @@ class History(TaskProfiles):
         if not snapshots.height:
             frame = type(self.tasks)
             return f"History in a {frame.__module__.split('.')[0]} {frame.__name__}, not counted."
-        jobs, tasks = (int(snapshots.get_column(name).sum()) for name in ("jobs", "tasks"))
-        counts = f"{plural(jobs, 'job')} and {plural(tasks, 'task')}"
-        lines = [f"History of {plural(snapshots.height, 'snapshot')}: {counts}."]
+        lines = [f"History of {plural(snapshots.height, 'snapshot')}:"]
         for tenant, day, n_jobs, n_tasks, _ in snapshots.head(_LISTED).rows():
             whose = f"{tenant}, " if tenant else ""
             lines.append(f"{whose}{day}: {plural(n_jobs or 0, 'job')}, {plural(n_tasks or 0, 'task')}")

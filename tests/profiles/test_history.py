@@ -44,7 +44,7 @@ def test_the_frames_are_lazy_and_hold_the_rows_of_each_snapshot() -> None:
         ("globex", date(2026, 5, 1), "Ghent", 3),
     ]
     assert repr(history).split("\n") == [
-        "History of 3 snapshots: 8 jobs and 5 tasks.",
+        "History of 3 snapshots:",
         "acme, 2026-05-01: 2 jobs, 1 task",
         "acme, 2026-06-01: 3 jobs, 2 tasks",
         "globex, 2026-05-01: 3 jobs, 2 tasks",

@@ -74,7 +74,7 @@ def read_history(source: str | Path | Sequence[str | Path]) -> History:
     ...     _ = write_profiles(load_sample(state), f"snapshots/{state}")
     >>> history = read_history("snapshots")
     >>> history
-    History of 2 snapshots: 485 jobs and 11,780 tasks.
+    History of 2 snapshots:
     2026-05-01: 240 jobs, 5,825 tasks
     2026-11-01: 245 jobs, 5,955 tasks
     >>> hours(history, by=["as_of", "job_family"]).head(1).select("as_of", "job_family", "hours").row(0)
