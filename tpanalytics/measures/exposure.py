@@ -148,7 +148,8 @@ def exposure(
     result = families.select(
         *("group", pl.col("jobs").cast(pl.UInt32), pl.col("tasks").cast(pl.UInt32), "hours"),
         *("exposure", "weight_low", "weight_high", "bound_low", "bound_high", "coverage", "data_grade"),
-        *("numerator", "denominator", *(pl.col(name).cast(pl.UInt32) for name in ("jobs_in_index", "tasks_in_index"))),
+        *("numerator", "denominator"),
+        *(pl.col(name).cast(pl.UInt32) for name in ("jobs_in_index", "tasks_in_index")),
         "reason",
     )
     if "job_id" in reduced.groups.columns.by:
