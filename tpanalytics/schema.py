@@ -32,6 +32,7 @@ __all__ = [
     "TENANT",
     "History",
     "TaskProfiles",
+    "check_profiles",
     "checked_states",
     "counted_states",
     "empty",
@@ -112,8 +113,19 @@ def checked_states(states: Sequence[str]) -> list[str]:
     return list(states)
 
 
+def check_profiles(profiles: Any) -> None:
+    """Raise an error if the argument is not a `TaskProfiles`."""
+    if not isinstance(profiles, TaskProfiles):
+        raise SchemaError(
+            f"`profiles` must be TaskProfiles, not {type(profiles).__name__}. "
+            "Pass the profiles, not a table or a result."
+        )
+
+
 def counted_states(states: Sequence[str] | None, *profiles: TaskProfiles) -> list[str]:
     """Return the validation states to count: `states`, or the default of the profiles if None."""
+    for each in profiles:
+        check_profiles(each)
     if states is not None:
         return checked_states(states)
     defaults = [checked_states(each.manifest.get("states") or COUNTED_STATES) for each in profiles]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tpanalytics as tpa
-from tests.helpers.by_job import exposure_by_job, hours_by_job
 from tests.helpers.public_names import public_functions
 from tests.helpers.random_profiles import LEVELS, profiles_of
 
@@ -87,7 +86,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "coverage": tpa.coverage,
     "exposure": tpa.exposure,
     "exposure, by headcount": lambda profiles: tpa.exposure(profiles, weight="headcount"),
-    "exposure_by_job": exposure_by_job,
+    "exposure, by job": lambda profiles: tpa.exposure(profiles, by=["job_family", "job_id"]),
     "exposure_curve": tpa.exposure_curve,
     "exposure_curve, of jobs by tasks": lambda p: tpa.exposure_curve(p, by="job_family", weight="jobs", work="tasks"),
     "exposure_ranking": lambda profiles: tpa.exposure_ranking(profiles, rounds=100),
@@ -99,7 +98,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "hours": tpa.hours,
     "hours, complete jobs": lambda profiles: tpa.hours(profiles, complete_only=True),
     "hours, over people": lambda profiles: tpa.hours(profiles, weight="headcount"),
-    "hours_by_job": hours_by_job,
+    "hours, by job": lambda profiles: tpa.hours(profiles, by=["job_family", "job_id"]),
     "impact, by tasks": lambda profiles: tpa.impact(profiles, weight="tasks"),
     "impact, by hours": lambda profiles: tpa.impact(profiles, weight="hours"),
     "impact, by headcount": lambda profiles: tpa.impact(profiles, weight="headcount"),

@@ -15,7 +15,7 @@ from tpanalytics.measures._core.bootstrap import resample
 
 def table(*families: str, jobs: int = 6) -> pl.DataFrame:
     rows = [(family, f"j{i:02d}", float(i % 5), 5.0 + i % 3) for family in families for i in range(jobs)]
-    return pl.DataFrame(rows, schema=["job_family", "job_id", "part", "whole"], orient="row")
+    return pl.DataFrame(rows, schema=["group", "job_id", "part", "whole"], orient="row")
 
 
 def mixed(word: int) -> int:
@@ -44,18 +44,18 @@ def test_resamples_equal_a_loop_over_jobs(seed: int) -> None:
     result = resample(jobs.sample(fraction=1, shuffle=True, seed=1), rounds=103, seed=seed)
     assert result.height == 2 * 103
     for family, at, part, whole in result.rows():
-        rows = jobs.filter(pl.col("job_family") == family).rows()
+        rows = jobs.filter(pl.col("group") == family).rows()
         counts = [count_of_job(seed, family, place, at) for place in range(len(rows))]
         assert part == pytest.approx(sum(n * row[2] for n, row in zip(counts, rows, strict=True)))
         assert whole == pytest.approx(sum(n * row[3] for n, row in zip(counts, rows, strict=True)))
 
 
 def test_counts_are_independent_poisson_variables() -> None:
-    jobs = pl.DataFrame({"job_family": [f"f{i}" for i in range(300)], "job_id": "j", "part": 1.0, "whole": 1.0})
+    jobs = pl.DataFrame({"group": [f"f{i}" for i in range(300)], "job_id": "j", "part": 1.0, "whole": 1.0})
     counts = resample(jobs, rounds=1000, seed=5).get_column("part")
     for k in range(5):
         assert (counts == k).mean() == pytest.approx(math.exp(-1) / math.factorial(k), abs=0.004)
-    wide = resample(jobs, rounds=1000, seed=5).pivot("job_family", index="round", values="part").drop("round")
+    wide = resample(jobs, rounds=1000, seed=5).pivot("group", index="round", values="part").drop("round")
     pairs = [wide.select(pl.corr(f"f{i}", f"f{i + 1}")).item() for i in range(0, 300, 2)]
     assert abs(sum(pairs) / 150) < 0.01  # 150 correlations of standard deviation 0.032 each
     assert max(map(abs, pairs)) < 0.15
@@ -66,7 +66,7 @@ def test_counts_are_independent_poisson_variables() -> None:
 def test_other_families_and_chunks_do_not_change_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = resample(table("A"), rounds=150, seed=1)
     with_others = resample(table("0", "A", "B"), rounds=150, seed=1)
-    assert_frame_equal(with_others.filter(pl.col("job_family") == "A"), alone)
+    assert_frame_equal(with_others.filter(pl.col("group") == "A"), alone)
     monkeypatch.setattr(bootstrap, "_CHUNK_SIZE", 1)
     assert_frame_equal(resample(table("A"), rounds=150, seed=1), alone)
     assert not resample(table("A"), rounds=150, seed=2).equals(alone)

@@ -72,10 +72,10 @@ def check_against_sql(profiles: tpa.TaskProfiles, weight: StaffCount) -> None:
     assert result["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no job family)", family))
     low, high = 0.3 * 0.5, 0.6 * 0.8
     scaled = {
-        "people": ("people", 1),
-        "headcount_hours": ("staff_hours", 1),
-        "headcount_freed_low": ("lo", 1),
-        "headcount_freed_high": ("hi", 1),
+        weight: ("people", 1),
+        f"{weight}_hours": ("staff_hours", 1),
+        f"{weight}_freed_low": ("lo", 1),
+        f"{weight}_freed_high": ("hi", 1),
         "capacity_low": ("lo", low),
         "capacity_high": ("hi", high),
         "capacity_most": ("most", high),
@@ -85,14 +85,14 @@ def check_against_sql(profiles: tpa.TaskProfiles, weight: StaffCount) -> None:
     }
     for row in result.iter_rows(named=True):
         figures = expected[row["job_family"]]
-        assert (row["jobs"], row["jobs_with_headcount"], row["jobs_measured_with_headcount"]) == (
+        assert (row["jobs"], row[f"jobs_with_{weight}"], row[f"jobs_measured_with_{weight}"]) == (
             figures["jobs"],
             figures["staffed"],
             figures["measured"],
         )
         for name, (key, factor) in scaled.items():
             assert row[name] == approx(None if figures[key] is None else figures[key] * factor), name
-        assert (row["capacity_reason"] is None) == (row["headcount_freed_low"] is not None)
+        assert (row["capacity_reason"] is None) == (row[f"{weight}_freed_low"] is not None)
         assert (row["reason"] is None) == (row["freed_low"] is not None)
         assert (row["jobs"], row["jobs_measured"]) == (figures["jobs"], figures["measured_one"])
         pairs = {"hours": "rated", "freed_low": "one_lo", "freed_high": "one_hi", "coverage": "coverage_one"}
@@ -116,8 +116,8 @@ def test_figures_match_sql_on_random_companies(profiles: tpa.TaskProfiles, weigh
 def test_full_time_equivalents_are_counted_by_default() -> None:
     profiles = profiles_of([{**job(task("H1", 10.0), headcount=4), "fte": 2.5}])
     assert_frame_equal(capacity(profiles), capacity(profiles, weight="fte"))
-    assert capacity(profiles).item(0, "people") == 2.5
-    assert capacity(profiles, weight="headcount").item(0, "people") == 4.0
+    assert capacity(profiles).item(0, "fte") == 2.5
+    assert capacity(profiles, weight="headcount").item(0, "headcount") == 4.0
 
 
 _few_tasks = st.lists(
@@ -158,13 +158,13 @@ def test_capacity_multiplies_the_assumptions() -> None:
         profiles, freed={"H1": (0.4, 0.6), "H2": 0.2, "H3": 0}, adoption=(0.5, 1.0), realisation=0.5
     ).row(0, named=True)
     # One person is freed of 5 to 7 hours and eight people of 40 to 56. Adoption and realisation leave 25% to 50%.
-    freed = (row["headcount_freed_low"], row["headcount_freed_high"])
-    assert (*freed, row["headcount_hours"]) == pytest.approx((40.0, 56.0, 280.0))
+    freed = (row["fte_freed_low"], row["fte_freed_high"])
+    assert (*freed, row["fte_hours"]) == pytest.approx((40.0, 56.0, 280.0))
     # One person in each job: 5 to 7 hours, and 1.6 to 2.4 hours in the job without a headcount.
     assert (row["freed_low"], row["freed_high"], row["hours"]) == pytest.approx((6.6, 9.4, 39.0))
     assert (row["capacity_low"], row["capacity_high"]) == pytest.approx((10.0, 28.0))
     assert (row["full_time_weeks_low"], row["full_time_weeks_high"]) == pytest.approx((0.25, 0.7))
-    assert (row["capacity_coverage"], row["coverage"], row["people"]) == (0.75, 1.0, 8.0)
+    assert (row["capacity_coverage"], row["coverage"], row["fte"]) == (0.75, 1.0, 8.0)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_capacity_multiplies_the_assumptions() -> None:
 )
 def test_missing_data_are_null_with_a_reason(jobs: list[Any], expected: tuple[Any, ...]) -> None:
     result = capacity(profiles_of(jobs))
-    assert result.select("headcount_freed_low", "capacity_high", "capacity_reason").row(0) == expected
+    assert result.select("fte_freed_low", "capacity_high", "capacity_reason").row(0) == expected
 
 
 def test_level_without_a_share_raises() -> None:
@@ -199,7 +199,7 @@ def test_figures_per_person_require_no_headcount() -> None:
     profiles = tpa.TaskProfiles(profiles.jobs.drop("headcount", "fte"), profiles.tasks)
     row = tpa.capacity(profiles, freed=FREED).row(0, named=True)
     assert (row["freed_low"], row["freed_high"], row["reason"]) == (4.0, 7.0, None)
-    assert (row["people"], row["headcount_freed_low"], row["capacity_reason"]) == (None, None, "NO_HEADCOUNT")
+    assert (row["fte"], row["fte_freed_low"], row["capacity_reason"]) == (None, None, "NO_HEADCOUNT")
     for assumption in ({"adoption": 1}, {"realisation": 1}):
         with pytest.raises(tpa.SchemaError, match=r"`jobs` has no column 'fte' \(full-time equivalents\)"):
             tpa.capacity(profiles, freed=FREED, **assumption)
@@ -234,7 +234,7 @@ def test_assumptions_have_no_default(omitted: str) -> None:
     after = [name for name in row if name.startswith(("capacity_", "full_time_weeks_"))]
     known = {"capacity_coverage": 1.0, "capacity_data_grade": "A", "capacity_reason": "NOT_ASSUMED"}
     assert {name: row[name] for name in after} == {**dict.fromkeys(after), **known}
-    assert (row["headcount_freed_low"], row["freed_low"]) == (4.0, 4.0)
+    assert (row["fte_freed_low"], row["freed_low"]) == (4.0, 4.0)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ _weights = st.sampled_from([{"H1": 1, "H2": 0.5, "H3": 0}, LINEAR, {"H1": 1, "H2
 
 @hypothesis.given(profiles=companies, level_weights=_weights, weight=st.sampled_from(["jobs", "headcount"]))
 def test_shares_equal_a_loop_over_the_jobs(profiles: tpa.TaskProfiles, level_weights: Any, weight: Any) -> None:
-    jobs = exposure_by_job(profiles, level_weights=level_weights)
+    jobs = exposure_by_job(profiles, level_weights=level_weights).join(
+        profiles.jobs.select("job_id", "headcount"), on="job_id"
+    )
     people = [
         (index, 1.0 if weight == "jobs" else headcount)
         for index, headcount in jobs.select("exposure", "headcount").rows()

@@ -30,7 +30,7 @@ def per_person(profiles: tpa.TaskProfiles, shares: dict[str, float]) -> dict[str
 @hypothesis.given(profiles=companies, block=st.sampled_from([0.05, 1.0, 2.5, 8.0]))
 def test_usable_hours_match_a_plain_python_computation(profiles: tpa.TaskProfiles, block: float) -> None:
     expected = per_person(profiles, {level: share * 0.5 for level, share in LOW.items()})
-    result = tpa.fragmentation(profiles, freed=LOW, realisation=0.5, block_hours=block)
+    result = tpa.fragmentation(profiles, freed=LOW, realisation=0.5, block_hours=block, weight="headcount")
     assert result["job_family"].to_list() == sorted(expected, key=lambda family: (family == "(no job family)", family))
     for row in result.iter_rows(named=True):
         jobs = expected[row["job_family"]]

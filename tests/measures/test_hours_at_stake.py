@@ -34,7 +34,7 @@ def check_against_sql(profiles: tpa.TaskProfiles) -> None:
             from t join r using (family) group by t.family""",
         )
     }
-    for row in tpa.hours_at_stake(profiles).iter_rows(named=True):
+    for row in tpa.hours_at_stake(profiles, weight="headcount").iter_rows(named=True):
         expected = stake.get(row["job_family"])
         assert close(row["hours_low"], expected and expected["low"])
         if row["hours"] is not None:
@@ -71,7 +71,7 @@ def test_upper_bound_is_null_if_it_requires_missing_contract_hours() -> None:
 
 def test_headcount_hours_exclude_jobs_without_a_headcount() -> None:
     profiles = profiles_of([job(task("H1", 1.0), headcount=3.0), job(task("H3", 1.0), headcount=1.0), job(task("H3"))])
-    row = tpa.hours_at_stake(profiles).row(0, named=True)
+    row = tpa.hours_at_stake(profiles, weight="headcount").row(0, named=True)
     assert (row["hours"], row["headcount_hours"], row["jobs_with_headcount"]) == (1.0, 3.0, 2)
 
 

@@ -279,7 +279,7 @@ COVERAGE_COLUMNS = (
 )
 KEYS = (
     *("job_id", "job_family", "group_a", "group_b", "category", "ai_impact_level", "block_hours", "scope"),
-    *("skill_id", "skill", "ai_impact_level", "at_least"),
+    *("skill_id", "skill", "at_least"),
 )
 
 

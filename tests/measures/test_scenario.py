@@ -33,7 +33,7 @@ def test_jobs_without_tasks_or_headcount_do_not_change_the_figures(
     more = profiles_of([job(headcount=None, family="Finance"), job(headcount=50.0, family="Finance")]).jobs
     more = more.with_columns(job_id=pl.concat_str(pl.lit("more "), "job_id"))
     both = measure(tpa.TaskProfiles(pl.concat([profiles.jobs, more]), profiles.tasks))
-    counted = ("jobs", "jobs_with_headcount", "reason", "capacity_reason")
+    counted = ("jobs", "jobs_with_fte", "reason", "capacity_reason")
     before, after = (frame.drop(counted, strict=False) for frame in (measure(profiles), both))
     families = before["job_family"].unique().to_list()
     assert_frame_equal(after.filter(pl.col("job_family").is_in(families)), before, abs_tol=1e-9)
@@ -76,8 +76,10 @@ def test_no_jobs_return_an_empty_table_with_all_columns(measure: Callable[..., p
 @pytest.mark.parametrize("measure", [capacity, fragmentation], ids=["capacity", "fragmentation"])
 def test_missing_headcount_column_and_invalid_amounts_raise(measure: Callable[..., pl.DataFrame]) -> None:
     profiles = profiles_of([job(task())])
-    with pytest.raises(tpa.SchemaError, match=r"`jobs` has no column 'headcount'.*capacity without adoption"):
-        measure(tpa.TaskProfiles(profiles.jobs.drop("headcount"), profiles.tasks))
+    with pytest.raises(tpa.SchemaError, match=r"`jobs` has no column 'fte'.*weight='headcount'"):
+        measure(tpa.TaskProfiles(profiles.jobs.drop("fte"), profiles.tasks))
+    with pytest.raises(tpa.SchemaError, match=r"`jobs` has no column 'fte'.*or use `?capacity"):
+        measure(tpa.TaskProfiles(profiles.jobs.drop("headcount", "fte"), profiles.tasks))
     with pytest.raises(tpa.SchemaError, match=r"`headcount` of job 'j000' must be 0 or more and finite, not -1"):
         measure(profiles_of([job(task(), headcount=-1.0)]))
     with pytest.raises(tpa.SchemaError, match=r"`contract_hours` of job 'j000' must be above 0 and finite, not -40"):

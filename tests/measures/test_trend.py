@@ -80,8 +80,9 @@ def test_two_dates_equal_a_comparison(
 @hypothesis.given(snapshots=histories)
 @hypothesis.settings(max_examples=15)
 def test_each_date_equals_the_measure_and_changes_add_up(snapshots: Snapshots, measure: Any) -> None:
-    several = len({tenant for tenant, _ in snapshots}) > 1
     table = tpa.trend(history_of(snapshots), measure=measure)
+    snapshots = {key: profiles for key, profiles in snapshots.items() if profiles.jobs.height}
+    several = len({tenant for tenant, _ in snapshots}) > 1
     assert ("tenant" in table.columns) == several
     for (tenant, day), profiles in snapshots.items():
         rows = table.filter(as_of=day)

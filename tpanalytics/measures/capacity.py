@@ -23,7 +23,7 @@ from tpanalytics.measures._core.scenario import (
     times_headcount,
     why_null,
 )
-from tpanalytics.measures._core.staff import check_staff, with_optional_staff
+from tpanalytics.measures._core.staff import check_staff, named_after, with_optional_staff
 from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
@@ -117,15 +117,16 @@ def capacity(
                                           ``NO_LEVELS``
         =======================  =======  ================================================================
 
-        The remaining columns are for all people:
+        The remaining columns are for all people. With ``weight="headcount"``, they count people, and are named after
+        ``headcount`` instead of ``fte``:
 
         ================================  =======  =========================================================
-        ``jobs_with_headcount``           UInt32   jobs with a headcount
-        ``jobs_measured_with_headcount``  UInt32   jobs with a headcount and a task that has hours and a level
-        ``people``                        Float64  full-time equivalents, or people, of these measured jobs
-        ``headcount_hours``               Float64  documented hours times headcount, at any level
-        ``headcount_freed_low``           Float64  hours freed before adoption and realisation, low end
-        ``headcount_freed_high``          Float64  hours freed before adoption and realisation, high end
+        ``jobs_with_fte``                 UInt32   jobs with full-time equivalents
+        ``jobs_measured_with_fte``        UInt32   those with a task that has hours and a level
+        ``fte``                           Float64  full-time equivalents of these measured jobs
+        ``fte_hours``                     Float64  documented hours times full-time equivalents, at any level
+        ``fte_freed_low``                 Float64  hours freed before adoption and realisation, low end
+        ``fte_freed_high``                Float64  hours freed before adoption and realisation, high end
         ``capacity_low``                  Float64  hours freed after adoption and realisation, low end
         ``capacity_high``                 Float64  hours freed after adoption and realisation, high end
         ``capacity_most``                 Float64  upper bound, if tasks without a level are at the level that frees
@@ -175,7 +176,9 @@ def capacity(
         .join(_over_all_people(per_job, adopted, realised), on="group", how="left", maintain_order="left")
         .sort(reduced.groups.order)
     )
-    return attach_metadata(reduced.groups.named(result), _meaning(reduced, per_job, levels, adopted, realised, week))
+    return attach_metadata(
+        named_after(reduced.groups.named(result), weight), _meaning(reduced, per_job, levels, adopted, realised, week)
+    )
 
 
 def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:

@@ -154,7 +154,9 @@ def exposure(
     )
     if "job_id" in reduced.groups.columns.by:
         result = result.join(
-            _spread(aggregate_tasks(profiles, states, by=by), families, level_weights), on="group", how="left"
+            _spread(aggregate_tasks(profiles, states, by=by, checked=True), families, level_weights),
+            on="group",
+            how="left",
         )
     result = result.sort(
         pl.col("exposure").round(DIGITS), reduced.groups.order, descending=[True, False], nulls_last=True

@@ -24,11 +24,11 @@ from tpanalytics.measures._core.aggregate import (
     read_inputs,
     share_of,
 )
-from tpanalytics.measures._core.cache import cached, check_profiles
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole, checked_groups
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
-from tpanalytics.schema import require, to_polars
+from tpanalytics.schema import check_profiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ from tpanalytics.measures._core.scenario import (
     times_headcount,
     why_null,
 )
-from tpanalytics.measures._core.staff import STAFF, with_staff
+from tpanalytics.measures._core.staff import STAFF, named_after, with_staff
 from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def fragmentation(
         ``job_family``            String   the columns in `by`
         ``block_hours``           Float64  block size, hours per person and week
         ``jobs_measured``         UInt32   jobs with a headcount and a task with hours and a level
-        ``people``                Float64  full-time equivalents, or people, in these jobs
+        ``fte``                   Float64  full-time equivalents in these jobs, or ``headcount`` (people)
         ``gained_low``            Float64  hours per week gained by all people
         ``gained_high``           Float64  the same, upper
         ``usable_hours_low``      Float64  gained hours in blocks of at least this size
@@ -196,7 +196,7 @@ def fragmentation(
             MISSING_DATA_NOTE,
         ),
     )
-    return attach_metadata(reduced.groups.named(result), meaning)
+    return attach_metadata(named_after(reduced.groups.named(result), weight), meaning)
 
 
 def _gained(people: pl.DataFrame, adopted: Span | None) -> pl.DataFrame:

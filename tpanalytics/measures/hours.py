@@ -90,7 +90,8 @@ def hours(
         ``hours``               Float64  documented hours
         ``hours_high``          Float64  upper bound: adds the undocumented contract hours of jobs in which some tasks
                                          lack hours; null if such a job has no contract hours
-        ``headcount_hours``     Float64  hours times people or FTE; only with these weights
+        ``headcount_hours``     Float64  hours times people; ``fte_hours`` with full-time equivalents; only with these
+                                         weights
         ``hours_per_job``       Float64  mean over jobs with hours, or over their people or FTE
         ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
                                          hours_max``: quantiles over jobs with hours
@@ -160,7 +161,7 @@ def hours(
             hours_high=pl.when((pl.col("tasks").sum() > 0) & (pl.col("rest").null_count() == 0)).then(
                 pl.col("hours").sum() + pl.col("rest").sum()
             ),
-            **({"headcount_hours": known_sum("staff_hours")} if staffed else {}),
+            **({f"{weight}_hours": known_sum("staff_hours")} if staffed else {}),
             hours_per_job=mean,
             **{f"hours_{name}": pl.when(enough_jobs).then(quantile(q)) for name, q in quantiles.items()},
             complete=(pl.col("complete") & pl.col("hours").is_not_null()).any(),

@@ -14,7 +14,7 @@ from tpanalytics.measures._core.checks import check_choice, checked_week
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_hours_expressions
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.measures._core.staff import with_optional_staff
+from tpanalytics.measures._core.staff import STAFF, named_after, with_optional_staff
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
 from tpanalytics.schema import LEVELS, NOT_ASSESSED, level_order
 from tpanalytics.typing import StaffCount
@@ -67,20 +67,20 @@ def hours_at_stake(
     -------
     pl.DataFrame
         One row per group, sorted by hours in descending order (nulls last) and then by name. Columns starting with
-        ``hours`` contain hours per week for one incumbent per job. Columns starting with ``headcount_hours`` are
-        multiplied by full-time equivalents or people, depending on `weight`. They only include jobs with this count,
-        and are null if there are none.
+        ``hours`` contain hours per week for one incumbent per job. Columns starting with ``fte_hours`` are
+        multiplied by full-time equivalents. They only include jobs with this count, and are null if there are none.
+        With ``weight="headcount"``, they count people and are named after ``headcount``.
 
         ========================  =======  ==================================================================
         ``job_family``            String   the columns in `by`
         ``hours``                 Float64  documented hours at the level; 0 if there are hours but no tasks at the level
         ``hours_low``             Float64  lower bound; 0 if ``hours`` is null
         ``hours_high``            Float64  upper bound; null if required contract hours are missing
-        ``headcount_hours``       Float64  ``hours`` times headcount
-        ``headcount_hours_low``   Float64  ``hours_low`` times headcount
-        ``headcount_hours_high``  Float64  ``hours_high`` times headcount
+        ``fte_hours``             Float64  ``hours`` times full-time equivalents
+        ``fte_hours_low``         Float64  ``hours_low`` times full-time equivalents
+        ``fte_hours_high``        Float64  ``hours_high`` times full-time equivalents
         ``jobs``                  UInt32   jobs in the family
-        ``jobs_with_headcount``   UInt32   jobs with a headcount
+        ``jobs_with_fte``         UInt32   jobs with full-time equivalents
         ``tasks``                 UInt32   tasks in the selected states
         ``tasks_at_stake``        UInt32   tasks at the level
         ``tasks_without_hours``   UInt32   tasks at the level without hours
@@ -107,7 +107,7 @@ def hours_at_stake(
     --------
     >>> from tpanalytics import load_sample
     >>> stake = hours_at_stake(load_sample())
-    >>> stake.select("job_family", "hours", "hours_high", "headcount_hours").row(0)
+    >>> stake.select("job_family", "hours", "hours_high", "fte_hours").row(0)
     ('Customer Service', 168.5, 262.25, 2005.875)
     """
     if not isinstance(level, str) or level in ("", NOT_ASSESSED):
@@ -142,7 +142,7 @@ def hours_at_stake(
     )
     unbounded = result.filter(pl.col("hours").is_not_null() & pl.col("hours_high").is_null()).height
     return attach_metadata(
-        reduced.groups.named(result),
+        named_after(reduced.groups.named(result), weight),
         meaning_of(
             reduced,
             staffed=has_staff,
@@ -152,7 +152,7 @@ def hours_at_stake(
             basis="hours",
             policy=(
                 POTENTIAL_CHANGE,
-                "hours is for one incumbent of each job; headcount_hours includes only jobs with a headcount.",
+                f"hours is for one incumbent of each job; {weight}_hours includes only jobs with {STAFF[weight]}.",
                 (
                     "The upper bound adds tasks that are not assessed, and undocumented contract hours of jobs with a "
                     f"task without hours that is or could be at {level}."

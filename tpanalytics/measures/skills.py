@@ -9,12 +9,12 @@ import polars as pl
 
 from tpanalytics.formatting import percent
 from tpanalytics.measures._core.aggregate import known_sum, n_stated, share_of
-from tpanalytics.measures._core.cache import cached, check_profiles
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.skill_counts import count_by_skill
 from tpanalytics.measures._core.staff import STAFF, check_staff, checked_weight, without_staff_note
 from tpanalytics.measures._core.task_identity import DIGITS
-from tpanalytics.schema import NOT_ASSESSED, counted_states, level_order
+from tpanalytics.schema import NOT_ASSESSED, check_profiles, counted_states, level_order
 from tpanalytics.typing import Weight
 
 if TYPE_CHECKING:

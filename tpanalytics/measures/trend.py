@@ -34,7 +34,7 @@ __all__ = ["COVERAGE_CHANGED", "figure_column", "trend"]
 COVERAGE_CHANGED = "COVERAGE_CHANGED"
 #: Columns with the main figure of a measure. With a weight that counts people, hours are multiplied by them.
 _FIGURES = {"exposure": "exposure", "hours": "hours", "impact": "share", "coverage": "coverage"}
-_STAFF_HOURS = "headcount_hours"
+_STAFF_HOURS = ("headcount_hours", "fte_hours")
 _MEASURES: dict[str, Callable[..., pl.DataFrame]] = {
     "exposure": exposure,
     "hours": hours,
@@ -88,8 +88,8 @@ def trend(
         ``jobs``        UInt32   jobs in the group
         ``tasks``       UInt32   tasks in the selected states, for ``"impact"`` those at the level
         ``hours``       Float64  only for ``"impact"``: hours per week at the level
-        (figure)        Float64  ``exposure``, ``hours`` (``headcount_hours`` if the weight counts people), ``share`` or
-                                 ``coverage``; null if unknown
+        (figure)        Float64  ``exposure``, ``hours`` (``headcount_hours`` or ``fte_hours`` with these weights),
+                                 ``share`` or ``coverage``; null if unknown
         ``previous``    Date     date of the tenant's snapshot before; null for its first one
         ``change``      Float64  figure minus the figure of ``previous``; null if either is unknown
         ``coverage``    Float64  share of tasks that the figure is based on, 0 to 1
@@ -160,7 +160,8 @@ def trend(
 
 def figure_column(columns: Sequence[str], measure: TrendMeasure) -> str:
     """Return the column with the main figure."""
-    return _STAFF_HOURS if measure == "hours" and _STAFF_HOURS in columns else _FIGURES[measure]
+    of_staff = next((name for name in _STAFF_HOURS if name in columns), None)
+    return of_staff if measure == "hours" and of_staff else _FIGURES[measure]
 
 
 def _with_names(keys: list[str], names: list[str]) -> list[str]:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tpanalytics.charts._core import grouping as charts
 from tpanalytics.errors import ArgumentError
-from tpanalytics.measures._core.cache import check_profiles
 from tpanalytics.measures._core.groups import ALL_JOBS, BY_FAMILY, SEPARATOR, group_columns, missing_label, noun
 from tpanalytics.measures._core.staff import STAFF
-from tpanalytics.schema import to_polars
+from tpanalytics.schema import check_profiles, to_polars
 
 if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.helpers.by_job import hours_by_job
+from tests.helpers.by_job import exposure_by_job, hours_by_job
 from tests.helpers.public_measures import MEASURES, odd
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.cache import with_cache
@@ -33,11 +33,11 @@ OTHER_RULES = {
     "changed_tasks": "two snapshots",
     "compare": "two snapshots",
     "compare_exposure": "two snapshots",
-    "exposure_by_job": "job",
+    "exposure, by job": "job",
     "exposure_curve, of jobs by tasks": "curve",
     "find_tasks": "job",
     "exposure_ranking": "none, because it identifies a job of each family",
-    "hours_by_job": "job",
+    "hours, by job": "job",
     "data_gaps": "job",
 }
 RESULTS = {
@@ -464,14 +464,16 @@ def test_employee_counts_as_one_person() -> None:
 
 
 @hypothesis.given(
-    measure=st.sampled_from(["hours_by_job", "exposure_by_job", "find_tasks"]), profiles=companies, limits=limits
+    measure=st.sampled_from([hours_by_job, exposure_by_job, partial(tpa.find_tasks, text="a")]),
+    profiles=companies,
+    limits=limits,
 )
 def test_results_by_job_do_not_reveal_small_jobs(
-    profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: str
+    profiles: tpa.TaskProfiles, limits: dict[str, Any], measure: Callable[..., pl.DataFrame]
 ) -> None:
     profiles, privacy = with_cache(profiles), Privacy(**limits)
     hours = hours_by_job(profiles)
-    result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else getattr(tpa, measure)(profiles)
+    result = measure(profiles)
     shown = suppress(result, profiles, privacy=privacy)
     removed = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=privacy)["job_id"])
     assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(removed))))

@@ -13,7 +13,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.cache import cached, check_profiles
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import (
     check_amounts,
     check_hours,
@@ -39,6 +39,7 @@ from tpanalytics.schema import (
     NOT_ASSESSED,
     History,
     TaskProfiles,
+    check_profiles,
     counted_states,
     require,
     to_polars,

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
-from tpanalytics.schema import History, TaskProfiles
+from tpanalytics.schema import History, TaskProfiles, check_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["cached", "check_profiles", "with_cache"]
+__all__ = ["cached", "with_cache"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,15 +24,6 @@ R = TypeVar("R")
 #: Maximum number of results to cache. The least recently used results are dropped first.
 _MAX_RESULTS = 1_000
 _LOCK = Lock()
-
-
-def check_profiles(profiles: Any) -> None:
-    """Raise an error if the argument is not a `TaskProfiles`."""
-    if not isinstance(profiles, TaskProfiles):
-        raise SchemaError(
-            f"`profiles` must be TaskProfiles, not {type(profiles).__name__}. "
-            "Pass the profiles, not a table or a result."
-        )
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -10,8 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.measures._core.cache import check_profiles
-from tpanalytics.schema import HIERARCHY, History, TaskProfiles, require
+from tpanalytics.schema import HIERARCHY, History, TaskProfiles, check_profiles, require
 
 if TYPE_CHECKING:
     from tpanalytics.typing import By
@@ -41,7 +40,17 @@ _MANY = 500
 #: Columns that results have in addition to the group, so a group column can't have the same name.
 _RESERVED = {
     *("jobs", "jobs_without_tasks", "jobs_with_hours", "jobs_complete", "tasks", "tasks_with_hours", "hours"),
-    *("headcount", "fte", "headcount_hours", "hours_per_job", "amount", "share", "share_assessed", "share_low"),
+    *(
+        "headcount",
+        "fte",
+        "headcount_hours",
+        "fte_hours",
+        "hours_per_job",
+        "amount",
+        "share",
+        "share_assessed",
+        "share_low",
+    ),
     *("share_high", "coverage", "data_grade", "basis", "reason", "exposure", "bound_low", "bound_high", "scope"),
     *("group", "job", "ai_impact_level", "weekly_hours", "n_tasks", "contract_hours"),
     *("skill", "skill_id", "at_least"),
@@ -181,7 +190,7 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
     table = table.with_columns(
         group=pl.when(repeated > 0).then(pl.format("{} ({})", "group", repeated + 1)).otherwise("group")
     )
-    if table.height > _MANY and columns.by != ("job_id",):
+    if table.height > _MANY and "job_id" not in columns.by:
         warn(f"`by` gives {table.height:,} groups ({noun(by)}). Results for more than {_MANY} groups are hard to read.")
     labels = table.select("group", *(pl.col(key).alias(name) for key, name in zip(keys, by, strict=True)))
     labelled = rows.join(labels, on=by, how="left", nulls_equal=True, maintain_order="left")

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
-__all__ = ["STAFF", "check_staff", "checked_weight", "with_optional_staff", "with_staff", "without_staff_note"]
+__all__ = [
+    "STAFF",
+    "check_staff",
+    "checked_weight",
+    "named_after",
+    "with_optional_staff",
+    "with_staff",
+    "without_staff_note",
+]
 
 #: Weights that multiply each job's hours by its people, with a noun for what they count.
 STAFF = {"headcount": "headcount", "fte": "full-time equivalents"}
@@ -47,6 +55,11 @@ def check_staff(columns: list[str], weight: str, alternative: str = "weight='hou
         f"`jobs` has no column {weight!r} ({'people' if weight == 'headcount' else STAFF[weight]}). "
         f"Add it with assign_people or assign_families, or use {remedy}."
     )
+
+
+def named_after(result: pl.DataFrame, weight: str) -> pl.DataFrame:
+    """Name the columns about people after the count that `weight` uses, such as ``fte_hours``."""
+    return result.rename(lambda name: weight if name == "people" else name.replace("headcount", weight))
 
 
 def with_optional_staff(reduced: TaskCounts, weight: str) -> TaskCounts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
-from tpanalytics.measures._core.cache import cached, check_profiles, with_cache
+from tpanalytics.measures._core.cache import cached, with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY, missing_label, noun, short_noun
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
@@ -35,7 +36,7 @@ from tpanalytics.measures.privacy.suppress_cells import (
 )
 from tpanalytics.measures.privacy.suppress_curve import without_points
 from tpanalytics.measures.privacy.suppress_skills import skill_note, small_skills, without_skills
-from tpanalytics.schema import AS_OF, TENANT, History, TaskProfiles, counted_states, require
+from tpanalytics.schema import AS_OF, TENANT, History, TaskProfiles, check_profiles, counted_states, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -548,7 +549,7 @@ def _may_be_by_headcount(result: pl.DataFrame) -> bool:
 
 def _by_headcount(result: pl.DataFrame) -> bool:
     meaning = get_metadata(result)
-    by_name = any("headcount" in name and name != "headcount" for name in result.columns)
+    by_name = any(re.search(r"(^|_)(headcount|fte)(_|$)", name) for name in result.columns if name not in STAFF)
     return by_name or (meaning is not None and meaning.basis in STAFF)
 
 
