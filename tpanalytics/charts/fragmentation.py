@@ -263,7 +263,7 @@ def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning
     if not sums["full_time_weeks_high"]:
         return "No hours are freed under these assumptions"
     if meaning.grade == "C":
-        share = coverage_percent(meaning.coverage["hours, level and headcount"])
+        share = coverage_percent(meaning.coverage[captions.staffed_part(meaning)])
         return f"There is not enough data on block sizes: {share} of tasks have {needed}"
     usable, freed = (
         _span(sums[f"{of}_weeks_low"], sums[f"{of}_weeks_high"], _number).replace(_TO, " to ")
@@ -274,14 +274,13 @@ def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning
 
 def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping, needed: str) -> list[str]:
     return [
-        captions.coverage_of(meaning, "hours, level and headcount", needed=needed),
+        captions.coverage_of(meaning, captions.staffed_part(meaning), needed=needed),
         captions.grade_note(needed, meaning.grade),
         _LEGEND,
         *(
             [f"Only the {drawn} {words.many} with the most usable hours are drawn, not {groups - drawn} others."]
             * (drawn < groups)
         ),
-        *words.overlap_notes("fte"),
         " ".join([*meaning.policy, *meaning.warnings]),
     ]
 

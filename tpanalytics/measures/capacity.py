@@ -175,7 +175,9 @@ def capacity(
         .join(_over_all_people(per_job, adopted, realised), on="group", how="left", maintain_order="left")
         .sort(reduced.groups.order)
     )
-    return attach_metadata(reduced.groups.named(result), _meaning(reduced, per_job, levels, adopted, realised, week))
+    return attach_metadata(
+        reduced.groups.named(result), _meaning(reduced, per_job, weight, levels, adopted, realised, week)
+    )
 
 
 def _per_person(per_job: pl.DataFrame) -> pl.DataFrame:
@@ -244,6 +246,7 @@ def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: 
 def _meaning(
     reduced: TaskCounts,
     per_job: pl.DataFrame,
+    weight: StaffCount,
     levels: Mapping[str, Span],
     adoption: Span | None,
     realisation: Span | None,
@@ -274,6 +277,7 @@ def _meaning(
     return staffed_meaning(
         reduced,
         per_job,
+        weight,
         measure="capacity",
         value="weekly hours that could be freed over all people",
         unit="hours per week",

@@ -182,6 +182,7 @@ def fragmentation(
     meaning = staffed_meaning(
         reduced,
         per_job,
+        weight,
         measure="fragmentation",
         value="share of the freed time in blocks of a given size per person",
         unit="share, 0 to 1",

@@ -14,7 +14,7 @@ from tpanalytics.measures._core.checks import check_choice, checked_week
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_hours_expressions
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.measures._core.staff import with_optional_staff
+from tpanalytics.measures._core.staff import STAFF, with_optional_staff
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
 from tpanalytics.schema import LEVELS, NOT_ASSESSED, level_order
 from tpanalytics.typing import StaffCount
@@ -152,7 +152,7 @@ def hours_at_stake(
             basis="hours",
             policy=(
                 POTENTIAL_CHANGE,
-                "hours is for one incumbent of each job; headcount_hours includes only jobs with a headcount.",
+                f"hours is for one incumbent of each job; headcount_hours is hours times {STAFF[weight]}.",
                 (
                     "The upper bound adds tasks that are not assessed, and undocumented contract hours of jobs with a "
                     f"task without hours that is or could be at {level}."

@@ -13,6 +13,7 @@ from tpanalytics.measures._core.change_notes import COVERAGE_CHANGE_LIMIT, pull_
 from tpanalytics.measures._core.groups import SEPARATOR
 from tpanalytics.measures._core.labels import by_of, with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS, attach_metadata, get_metadata
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, Privacy, suppression_note
 from tpanalytics.measures.privacy.release import release
@@ -191,10 +192,15 @@ def coverage_note(have: Mapping[str, float | None], *validated: float | None, of
 
 
 def coverage_of(meaning: Meaning, *parts: str, needed: str = "") -> str:
-    """Describe a result's company-wide coverage. `needed` names the fields of "hours, level and headcount"."""
-    names = {"hours": "hours", "level": "a level", "hours, level and headcount": needed}
+    """Describe a result's company-wide coverage. `needed` names the fields of `staffed_part`."""
+    names = {"hours": "hours", "level": "a level", staffed_part(meaning): needed}
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
     return coverage_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
+
+
+def staffed_part(meaning: Meaning) -> str:
+    """Return the part of the coverage that counts tasks with hours, a level and people."""
+    return f"hours, level and {STAFF.get(meaning.basis, '')}"
 
 
 def _amount(value: float | None) -> str:

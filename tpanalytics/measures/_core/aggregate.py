@@ -61,7 +61,9 @@ __all__ = [
     "check_hours",
     "check_states",
     "columns_of_jobs",
+    "count_once",
     "counts",
+    "each_task_once",
     "group_jobs",
     "known_sum",
     "n_stated",
@@ -88,6 +90,8 @@ class TaskCounts(NamedTuple):
     #: Validation states to count.
     counted: list[str]
     groups: Groups
+    #: Like `cells`, but with each task counted once, if the cells are summed by groups of people.
+    once: pl.DataFrame | None = None
 
 
 class Inputs(NamedTuple):
@@ -146,8 +150,9 @@ def _aggregate(
         jobs, groups = group_jobs(inputs.jobs, columns)
         cells = cells.sort("group", *keys)
     # Sort first because engines return rows in different orders and the sum of floats depends on the order.
-    keys = [*(["job"] if per == "job" else []), "group", *keys]
+    keys, once = [*(["job"] if per == "job" else []), "group", *keys], None
     if per == "group":
+        once = count_once(cells, jobs, columns) if columns.people else None
         cells = (
             cells.group_by(keys, maintain_order=True)
             .agg(
@@ -163,7 +168,21 @@ def _aggregate(
         state_counts.filter(pl.col("state").is_in(states)).select("state", "n"),
         states,
         groups,
+        once,
     )
+
+
+def count_once(rows: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns) -> pl.DataFrame:
+    """Select the rows of each job in one of its groups of people only, so that no task counts more than once."""
+    if not columns.people:
+        return rows
+    first = jobs.unique(["job_id", *columns.tasks], keep="first", maintain_order=True).select("job")
+    return rows.join(first, on="job", how="semi", maintain_order="left")
+
+
+def each_task_once(reduced: TaskCounts) -> pl.DataFrame:
+    """Return the cells with each task counted once, even if groups of people overlap."""
+    return count_once(reduced.cells, reduced.jobs, reduced.groups.columns) if reduced.once is None else reduced.once
 
 
 def _sum_by_columns(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:

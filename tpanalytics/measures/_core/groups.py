@@ -10,6 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
+from tpanalytics.formatting import plural_of
 from tpanalytics.measures._core.cache import check_profiles
 from tpanalytics.schema import HIERARCHY, History, TaskProfiles, require
 
@@ -62,6 +63,15 @@ class GroupColumns(NamedTuple):
     def overlap(self) -> bool:
         """Whether a job can be in several groups."""
         return bool(self.people or self.tasks)
+
+    def overlap_notes(self, *, staffed: bool) -> tuple[str, ...]:
+        """Explain which jobs count in several groups, unless the figures are for the people in each group."""
+        one, notes = short_noun(self.by), []
+        if self.people and not staffed:
+            notes.append(f"A job counts in every {one} that has people in it, so {plural_of(one)} overlap.")
+        if self.tasks:
+            notes.append(f"Jobs are counted in every {one} where they have at least one such task.")
+        return tuple(notes)
 
 
 class Groups(NamedTuple):

@@ -11,6 +11,7 @@ from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, n_stated
 from tpanalytics.measures._core.checks import checked_week, is_number
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.typing import StaffCount
 
 __all__ = [
     "CAPACITY_NOTE",
@@ -226,8 +228,8 @@ def why_null() -> pl.Expr:
     )
 
 
-def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) -> Meaning:
-    """Return metadata for a headcount figure, graded by the share of tasks with hours, a level and a headcount."""
+def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, weight: StaffCount, **facts: Any) -> Meaning:
+    """Return metadata for a figure over all people, graded by the share of tasks with hours, a level and people."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(
         pl.col("tasks_stated").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
@@ -235,9 +237,10 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
     share = known / tasks if tasks else None
     warnings = _long_week_warning(per_job)
     if unstaffed:
-        warnings = (f"Jobs without a headcount are excluded ({unstaffed:,} of {per_job.height:,}).", *warnings)
-    meaning = meaning_of(reduced, staffed=True, basis="headcount", warnings=warnings, **facts)
-    coverage = {**meaning.coverage, "hours, level and headcount": share}
+        without = "a headcount" if weight == "headcount" else STAFF[weight]
+        warnings = (f"Jobs without {without} are excluded ({unstaffed:,} of {per_job.height:,}).", *warnings)
+    meaning = meaning_of(reduced, staffed=True, basis=weight, warnings=warnings, **facts)
+    coverage = {**meaning.coverage, f"hours, level and {STAFF[weight]}": share}
     return replace(meaning, coverage=coverage, grade=grade_of(share))
 
 

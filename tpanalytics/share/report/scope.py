@@ -109,16 +109,16 @@ class ReportScope:
 
     @cached_property
     def has_charts_of_all(self) -> bool:
-        """Whether charts of all jobs together have figures. They suppress them if every job family is suppressed."""
+        """Whether charts of all jobs together have figures. They have none if there are too few jobs or people."""
         if self.all_suppressed:
             return False
         profiles, before = self.part.profiles, self.part.before
         if before is None:
-            counts = group_counts(profiles, states=self.states)
-            families = apply_policy(counts.select("group"), counts, self.privacy)
+            counts = group_counts(profiles, by=None, states=self.states)
+            all_jobs = apply_policy(counts.select("group"), counts, self.privacy)
         else:
-            families = families_in_change(before, profiles, states=self.states, privacy=self.privacy)
-        return not are_all_suppressed(families)
+            all_jobs = families_in_change(before, profiles, by=None, states=self.states, privacy=self.privacy)
+        return not are_all_suppressed(all_jobs)
 
     @cached_property
     def shown(self) -> TaskProfiles:
