@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.formatting import plural
-from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
+from tpanalytics.measures._core.aggregate import family_or_none, share_of
 from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_whole, is_whole
+from tpanalytics.measures._core.groups import group_columns
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, undocumented_hours
-from tpanalytics.measures._core.staff import STAFF, check_staff, with_staff
+from tpanalytics.measures._core.staff import STAFF, with_staff
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import keys_of_small_groups, people_of
 from tpanalytics.measures.privacy.policy import check_privacy
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Candidates",
     "automation_candidates",
-    "check_weight",
     "exclusion_notes",
     "find_candidates",
     "suppress_small_groups",
@@ -137,7 +137,7 @@ def automation_candidates(
         ``task``             String   task text; the alphabetically first if there are several
         ``jobs``             UInt32   jobs that have the task, at any level
         ``jobs_h1``          UInt32   jobs that rate the task as H1
-        ``families``         UInt32   job families with the task
+        ``families``         UInt32   job families with the task; null if `jobs` has no families
         ``tasks``            UInt32   task rows in all jobs
         ``h1_hours``         Float64  known H1 hours (lower bound)
         ``h1_hours_high``    Float64  upper bound; null if contract hours are required but missing
@@ -178,12 +178,12 @@ def automation_candidates(
     >>> first.select("task", "jobs", "h1_hours", "h1_hours_high", "rank_low", "rank_high").row(0)
     ('Compile the monthly key figures of the department from the source systems', 18, 28.5, 50.5, 1, 22)
     """
-    check_weight(profiles, weight)
+    check_choice("weight", weight, StaffWeight)
     _check_rounds(rounds, seed)
     if top is not None:
         check_whole("top", top, least=1)
     check_privacy(privacy)
-    matrix = with_weight(task_matrix(profiles, states, same_task), weight)
+    matrix = with_weight(task_matrix(profiles, states, same_task, by=family_or_none(profiles)), weight)
     candidates, warnings = find_candidates(matrix, weight, contract_hours)
     candidates = suppress_small_groups(candidates, profiles, matrix, weight, privacy)
     intervals = _rank_intervals(candidates, matrix.reduced.jobs.height, rounds, seed)
@@ -200,6 +200,7 @@ def automation_candidates(
         result,
         meaning_of(
             matrix.reduced,
+            columns=group_columns(profiles, None),
             staffed=weight in STAFF,
             measure="automation_candidates",
             value=f"known {_LEVEL} hours of a task (lower bound)",
@@ -316,13 +317,6 @@ def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
     )
     texts = ((f"{plural(n, 'task')}{hours}", "is" if n == 1 else "are", cause) for n, hours, cause in groups if n)
     return tuple(f"{tasks} {verb} left out because {cause}." for tasks, verb, cause in texts)
-
-
-def check_weight(profiles: TaskProfiles, weight: StaffWeight) -> None:
-    """Check that `weight` is valid, and that `jobs` has the column that it counts."""
-    check_choice("weight", weight, StaffWeight)
-    if weight in STAFF:
-        check_staff(columns_of_jobs(profiles), weight)
 
 
 def with_weight(matrix: TaskMatrix, weight: StaffWeight) -> TaskMatrix:

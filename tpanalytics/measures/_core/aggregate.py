@@ -23,6 +23,7 @@ from tpanalytics.measures._core.checks import (
     share_of,
 )
 from tpanalytics.measures._core.groups import BY_FAMILY, GroupColumns, Groups, group_columns, label_groups
+from tpanalytics.measures._core.hierarchy import with_hierarchy_levels
 from tpanalytics.measures._core.snapshots import (
     SNAPSHOT,
     SNAPSHOT_COLUMNS,
@@ -34,7 +35,6 @@ from tpanalytics.measures._core.snapshots import (
 )
 from tpanalytics.schema import (
     COUNTED_STATES,
-    HIERARCHY,
     IMPUTED,
     NOT_ASSESSED,
     History,
@@ -64,6 +64,7 @@ __all__ = [
     "count_once",
     "counts",
     "each_task_once",
+    "family_or_none",
     "group_jobs",
     "known_sum",
     "n_stated",
@@ -102,6 +103,11 @@ class Inputs(NamedTuple):
     jobs: pl.DataFrame
     tasks: Any
     columns: GroupColumns
+
+
+def family_or_none(profiles: TaskProfiles) -> By:
+    """Return the column with job families, or None (all jobs together) if `jobs` has none."""
+    return BY_FAMILY if BY_FAMILY in columns_of_jobs(profiles) else None
 
 
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
@@ -264,7 +270,7 @@ def read_inputs(profiles: TaskProfiles, by: By = BY_FAMILY) -> Inputs:
     tasks = mark_snapshots(profiles)
     check_numbers(tasks, "tasks", "weekly_hours")
     missing = [name for name in columns.tasks if name not in tasks.collect_schema().names()]
-    tasks = tasks.with_columns(nw.col("hierarchy").list.get(HIERARCHY.index(name)).alias(name) for name in missing)
+    tasks = with_hierarchy_levels(tasks, missing)
     jobs = _read_jobs(profiles.jobs, columns)
     if isinstance(profiles, History):
         check_added_up(jobs, columns.by)

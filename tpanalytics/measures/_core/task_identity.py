@@ -260,14 +260,18 @@ def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
 
 
 def per_task(matrix: TaskMatrix) -> pl.DataFrame:
-    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` for each task."""
+    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` for each task.
+
+    The families are null if the groups are not job families.
+    """
+    by_family = matrix.reduced.groups.columns.by == (BY_FAMILY,)
     family = pl.col("group").rank("dense").alias("family")
     return (
         matrix.rows.join(matrix.reduced.jobs.select("job", family), on="job", how="left", maintain_order="left")
         .group_by("key")
         .agg(
             jobs=pl.len(),
-            families=pl.col("family").n_unique(),
+            families=pl.when(by_family).then(pl.col("family").n_unique()),
             tasks=pl.col("n").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
             hours=known_sum("hours"),
