@@ -15,7 +15,7 @@ from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, suppression_note
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import suppressed_families
+from tpanalytics.measures.privacy.suppress_groups import suppressed_families
 from tpanalytics.schema import level_order, provenance
 from tpanalytics.share.grouping import default_weight, grouping_of
 

@@ -180,7 +180,13 @@ def match_at_level(
 
 
 def all_together(
-    pair: Pair, before: TaskProfiles, after: TaskProfiles, states: Sequence[str], *, same_task: SameTask, level: str
+    pair: Pair,
+    before: TaskProfiles,
+    after: TaskProfiles,
+    states: Sequence[str] | None,
+    *,
+    same_task: SameTask,
+    level: str,
 ) -> Pair:
     """Return the pair for all jobs together if groups overlap, in which each job and task counts once."""
     if not pair.groups.columns.overlap:

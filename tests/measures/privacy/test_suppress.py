@@ -22,7 +22,8 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.labels import with_labels, without_labels
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, suppress, suppressed_families
+from tpanalytics.measures.privacy.suppress import suppress
+from tpanalytics.measures.privacy.suppress_groups import apply_policy, suppressed_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

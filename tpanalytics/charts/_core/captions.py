@@ -17,7 +17,8 @@ from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, Privacy, suppression_note
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import apply_change_policy, suppressed_families
+from tpanalytics.measures.privacy.suppress import apply_change_policy
+from tpanalytics.measures.privacy.suppress_groups import suppressed_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ from tpanalytics.measures._core.aggregate import aggregate_tasks, n_stated, per_
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import people_of
-from tpanalytics.measures.privacy.suppress import suppressed_jobs
+from tpanalytics.measures.privacy.suppress_jobs import suppressed_jobs
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:

@@ -17,12 +17,8 @@ from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import group_counts, members
 from tpanalytics.measures.privacy.policy import OFF, Privacy
-from tpanalytics.measures.privacy.suppress import (
-    apply_policy,
-    are_all_suppressed,
-    families_in_change,
-    suppressed_families,
-)
+from tpanalytics.measures.privacy.suppress import families_in_change
+from tpanalytics.measures.privacy.suppress_groups import apply_policy, are_all_suppressed, suppressed_families
 from tpanalytics.schema import TaskProfiles, counted_states, to_polars
 from tpanalytics.share.calls import Source
 from tpanalytics.share.grouping import PageGrouping, default_weight, grouping_of
