@@ -17,8 +17,8 @@ from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, undocumented_hours
 from tpanalytics.measures._core.staff import STAFF, with_staff
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
-from tpanalytics.measures.privacy.group_counts import keys_of_small_groups, people_of
-from tpanalytics.measures.privacy.policy import check_privacy
+from tpanalytics.measures.privacy.group_counts import counts_fte, keys_of_small_groups, people_of
+from tpanalytics.measures.privacy.policy import FTE_NOTE, check_privacy
 from tpanalytics.schema import NOT_ASSESSED
 from tpanalytics.typing import SameTask, StaffWeight
 
@@ -66,6 +66,8 @@ class Candidates(NamedTuple):
         Jobs that rate each task as H1. Columns are ``key, job``.
     n_suppressed
         Number of suppressed tasks, or None if suppression is off.
+    counts_fte
+        Whether full-time equivalents count as people in a job, because its people are unknown.
     """
 
     table: pl.DataFrame
@@ -75,6 +77,7 @@ class Candidates(NamedTuple):
     contested_hours: float
     rated: pl.DataFrame
     n_suppressed: int | None = None
+    counts_fte: bool = False
 
 
 @cached
@@ -305,18 +308,20 @@ def suppress_small_groups(
     table = candidates.table.join(small_groups.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
         rank=pl.col("h1_hours").round(DIGITS).rank("min", descending=True).cast(pl.UInt32)
     )
-    return candidates._replace(table=table, n_suppressed=small_groups.len())
+    fte = bool(privacy.min_headcount) and counts_fte(profiles, None)
+    return candidates._replace(table=table, n_suppressed=small_groups.len(), counts_fte=fte)
 
 
 def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
     """Return notes on excluded and suppressed tasks."""
     hours = f" with {candidates.contested_hours:,.1f} hours at {_LEVEL}" if candidates.n_suppressed is None else ""
+    fte = f" {FTE_NOTE}" * candidates.counts_fte
     groups = (
-        (candidates.contested, hours, "most pairs of jobs disagree on the level"),
-        (candidates.n_suppressed, "", "too few jobs or people are involved (small group)"),
+        (candidates.contested, hours, "most pairs of jobs disagree on the level."),
+        (candidates.n_suppressed, "", f"too few jobs or people are involved (small group).{fte}"),
     )
     texts = ((f"{plural(n, 'task')}{hours}", "is" if n == 1 else "are", cause) for n, hours, cause in groups if n)
-    return tuple(f"{tasks} {verb} left out because {cause}." for tasks, verb, cause in texts)
+    return tuple(f"{tasks} {verb} left out because {cause}" for tasks, verb, cause in texts)
 
 
 def with_weight(matrix: TaskMatrix, weight: StaffWeight) -> TaskMatrix:

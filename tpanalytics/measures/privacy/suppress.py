@@ -10,19 +10,28 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.cache import check_profiles, with_cache
-from tpanalytics.measures._core.groups import BY_FAMILY, noun
+from tpanalytics.measures._core.groups import BY_FAMILY, noun, short_noun
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import (
     below_threshold,
     count_differences,
+    counts_fte,
     group_counts,
     job_differences,
     members,
     pair_counts,
 )
-from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, USUAL, Privacy, check_privacy, suppression_note
+from tpanalytics.measures.privacy.policy import (
+    FTE_NOTE,
+    OFF,
+    SUPPRESSED,
+    USUAL,
+    Privacy,
+    check_privacy,
+    suppression_note,
+)
 from tpanalytics.measures.privacy.suppress_cells import KEPT
 from tpanalytics.measures.privacy.suppress_curve import without_points
 from tpanalytics.measures.privacy.suppress_groups import (
@@ -160,8 +169,15 @@ def suppress(
     _check_frame("result", result)
     limits, labelled = check_privacy(privacy) or OFF, with_labels(result)
     if isinstance(profiles, History) and AS_OF in by_of(result) and AS_OF in result.columns:
-        return _suppress_over_time(result, profiles, limits, keys)
-    return without_labels(_suppress(labelled, profiles, before, released, limits, keys), result)
+        shown = _suppress_over_time(result, profiles, limits, keys)
+    else:
+        shown = without_labels(_suppress(labelled, profiles, before, released, limits, keys), result)
+    meaning = get_metadata(shown)
+    if meaning is None or not limits.min_headcount:
+        return shown
+    sides = [side for side in (before, profiles) if side is not None]
+    note = (FTE_NOTE,) * any(counts_fte(side, meaning.by) for side in sides)
+    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, *note)))
 
 
 def _suppress(
@@ -365,6 +381,9 @@ def _suppress_change(result: pl.DataFrame, after: TaskProfiles, before: TaskProf
         # A result for all jobs together has no rows by group.
         groups = families_in_change(before, after, by=by, states=states, privacy=privacy)
         all_suppressed = are_all_suppressed(groups)
+        if by and not privacy.off:
+            note = suppression_note(len(suppressed_families(groups)), groups.height, privacy, short_noun(by))
+            meaning = replace(meaning, policy=(*meaning.policy, note))
     rows = pl.concat([shown, totals.clear() if all_suppressed else totals], how="diagonal")
     return attach_metadata(rows.select(result.columns), meaning)
 
@@ -477,5 +496,5 @@ def _suppress_over_time(result: pl.DataFrame, history: History, privacy: Privacy
     note = NOTHING_SUPPRESSED
     if not privacy.off:
         n, of = (rows.unique(lines or by).height for rows in (table.filter(suppressed), table))
-        note = suppression_note(n, of, privacy)
+        note = suppression_note(n, of, privacy, short_noun(lines))
     return with_meaning(table, meaning and replace(meaning, policy=(*meaning.policy, note)))
