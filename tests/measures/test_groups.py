@@ -102,7 +102,8 @@ def test_people_weighted_figures_of_groups_add_up(company: tpa.TaskProfiles, nam
     assert_frame_equal(by_country.select(pl.col(columns).sum()), total)
     by_both = measure(company, ["country", "job_family"], weight)
     over_families = by_both.group_by("country", maintain_order=True).agg(pl.col(columns).sum())
-    assert_frame_equal(over_families, by_country.group_by("country", maintain_order=True).agg(pl.col(columns).sum()))
+    expected = by_country.group_by("country").agg(pl.col(columns).sum())
+    assert_frame_equal(over_families, expected, check_row_order=False)
 
 
 def test_groups_by_two_columns_of_people_add_up_to_one() -> None:
@@ -116,7 +117,8 @@ def test_groups_by_two_columns_of_people_add_up_to_one() -> None:
         level = ["ai_impact_level"] * (measure is tpa.impact)
         both, one = measure(company, by=["country", "pay_grade"]), measure(company, by="country")
         sums = both.group_by("country", *level, maintain_order=True).agg(pl.col(figure).sum())
-        assert_frame_equal(sums, one.select("country", *level, figure), check_row_order=False)
+        expected = one.select("country", *level, pl.col(figure).fill_null(0))
+        assert_frame_equal(sums, expected, check_row_order=False)
         assert_frame_equal(
             sums.select(pl.col(figure).sum()),
             measure(company, by=None, weight="headcount").select(pl.col(figure).sum()),
@@ -274,11 +276,11 @@ def test_tasks_without_a_place_have_no_domain(engine: str) -> None:
     counts = domains.group_by("domain", maintain_order=True).agg(pl.col("tasks").sum())
     assert counts.rows() == [("Finance", 2), ("(no domain)", 2)]
     clusters = tpa.hours(profiles, by=["domain", "cluster"])
-    assert clusters.select("domain", "cluster", "tasks").rows() == [
+    assert set(clusters.select("domain", "cluster", "tasks").rows()) == {
         ("Finance", "Payroll", 1),
         ("Finance", "(no cluster)", 1),
         ("(no domain)", "(no cluster)", 2),
-    ]
+    }
     for paths in ([[], []], [None, None]):
         none = tpa.coverage(ENGINES[engine](placed(paths)), by="domain")
         assert none.select("domain", "tasks").rows() == [("(no domain)", 2)]

@@ -218,7 +218,7 @@ def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Seque
 def _sum_by_job(
     profiles: TaskProfiles, states: list[str], levels: list[str] | None, task_columns: Sequence[str]
 ) -> pl.DataFrame:
-    tasks = mark_snapshots(profiles)
+    tasks = _tasks_with(profiles, task_columns)
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
     return sum_tasks(tasks.filter(counts(states)), "job_id", *task_columns, extremes=False)
@@ -267,14 +267,19 @@ def read_inputs(profiles: TaskProfiles, by: By = BY_FAMILY) -> Inputs:
     columns_of_jobs(profiles)
     columns = group_columns(profiles, by)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
-    tasks = mark_snapshots(profiles)
+    tasks = _tasks_with(profiles, columns.tasks)
     check_numbers(tasks, "tasks", "weekly_hours")
-    missing = [name for name in columns.tasks if name not in tasks.collect_schema().names()]
-    tasks = with_hierarchy_levels(tasks, missing)
     jobs = _read_jobs(profiles.jobs, columns)
     if isinstance(profiles, History):
         check_added_up(jobs, columns.by)
     return Inputs(_attach_people(jobs, profiles.people, columns), tasks, columns)
+
+
+def _tasks_with(profiles: TaskProfiles, task_columns: Sequence[str]) -> Any:
+    """Return the tasks with the columns to group by, some of which can be levels of the hierarchy."""
+    tasks = mark_snapshots(profiles)
+    present = tasks.collect_schema().names()
+    return with_hierarchy_levels(tasks, [name for name in task_columns if name not in present])
 
 
 def group_jobs(

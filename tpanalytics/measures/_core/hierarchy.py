@@ -43,7 +43,9 @@ def with_hierarchy_levels(tasks: Any, names: Sequence[str]) -> Any:
 
 
 def _read_in_python(tasks: nwt.DataFrame[Any], places: dict[str, int]) -> nwt.DataFrame[Any]:
-    lists = [_as_list(value) for value in tasks.get_column(_LISTS).to_list()]
+    column = tasks.get_column(_LISTS)
+    values = zip(column.to_list(), column.is_null().to_list(), strict=True)
+    lists = [[] if is_null else _as_list(value) for value, is_null in values]
     items = {name: [None if len(path) <= place else path[place] for path in lists] for name, place in places.items()}
     return tasks.with_columns(
         nw.new_series(name, values, nw.String, backend=tasks.implementation) for name, values in items.items()
@@ -51,8 +53,6 @@ def _read_in_python(tasks: nwt.DataFrame[Any], places: dict[str, int]) -> nwt.Da
 
 
 def _as_list(value: Any) -> list[str | None]:
-    if value is None or isinstance(value, float):  # pandas uses NaN for null
-        return []
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise _wrong_type(type(value).__name__)
     return list(value)

@@ -132,13 +132,14 @@ def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tup
     contract_hours = checked_week(contract_hours, _FULL_CONTRACT)
     jobs = reduced.jobs
     own = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
-    weeks = jobs.select("job", week=own)
+    weeks = jobs.select("job", "job_id", week=own)
     warnings: tuple[str, ...] = ()
-    n_missing = weeks.get_column("week").null_count()
+    each_job = weeks.unique("job_id")
+    n_missing = each_job.get_column("week").null_count()
     if contract_hours is not None:
         weeks = weeks.with_columns(pl.col("week").fill_null(contract_hours))
         if n_missing:
-            count = f"{n_missing:,} of {weeks.height:,}"
+            count = f"{n_missing:,} of {each_job.height:,}"
             warnings = (f"The figures assume {contract_hours:g} h per week for jobs without contract hours ({count}).",)
     documented = reduced.cells.group_by("job").agg(documented=pl.col("hours").sum())
     rest = (pl.col("week") - pl.col("documented").fill_null(0.0)).clip(lower_bound=0.0)
