@@ -294,3 +294,68 @@ def test_hierarchy_that_is_no_list_raises() -> None:
             tpa.impact(wrong, by="domain")
     empty = replace(profiles, tasks=profiles.tasks.with_columns(hierarchy=pl.lit(None)))
     assert tpa.coverage(empty, by="domain")["domain"].to_list() == ["(no domain)"]
+
+
+# real data ------------------------------------------------------------------------------------------------------------
+
+
+def made_up_roster(profiles: tpa.TaskProfiles) -> pl.DataFrame:
+    """Return a row per person: 1 to 40 people in each job, in four countries and three pay grades."""
+    jobs = profiles.jobs.select("job_id", n=pl.int_range(pl.len()) * 7 % 40 + 1)
+    people = jobs.select(pl.col("job_id").repeat_by("n")).explode("job_id").with_row_index("person")
+    number = pl.col("person") * 11 % 97
+    return people.select(
+        "job_id",
+        employee_id=pl.format("e{}", "person"),
+        country=pl.when(number < 50).then(pl.lit("US")).when(number < 80).then(pl.lit("CA")).otherwise(pl.lit("MX")),
+        pay_grade=number % 3,
+        fte=pl.when(number % 5 == 0).then(0.5).otherwise(1.0),
+    )
+
+
+@pytest.mark.slow
+def test_real_data_with_a_made_up_roster_go_through_every_new_function(real: tpa.TaskProfiles) -> None:
+    roster = made_up_roster(real)
+    company = with_cache(tpa.assign_people(real, roster, by=["country", "pay_grade"]))
+    assert company.people is not None
+    assert company.people["headcount"].sum() == roster.height
+    assert company.people["fte"].sum() == pytest.approx(roster["fte"].sum())
+    us = company.filter(country="US")
+    by_country = tpa.impact(company, by="country")
+    alone = tpa.impact(us, by=None, weight="headcount")
+    assert_frame_equal(
+        by_country.filter(country="US").select("tasks", "amount", "share"), alone.select("tasks", "amount", "share")
+    )
+    for name, measure in WEIGHTED.items():
+        if name in SUMS:
+            columns = [{"headcount": "headcount"}.get(column, column) for column in SUMS[name]]
+            total = measure(company, None, "headcount").select(pl.col(columns).sum())
+            assert_frame_equal(measure(company, "country", "headcount").select(pl.col(columns).sum()), total)
+            both = measure(company, ["country", "pay_grade"], "headcount").select(pl.col(columns).sum())
+            assert_frame_equal(both, total)
+        elif name != "exposure_ranking":
+            shown = measure(company, "country", "fte")
+            assert shown.height, name
+    later = half_a_year_later(company)
+    for change in (tpa.compare, tpa.compare_exposure, tpa.changed_tasks):
+        shown = tpa.suppress(change(company, later, by="country"), later, company)
+        assert set(shown["country"].drop_nulls()) <= {"CA", "MX", "US"}
+        assert shown.height
+    for plot in (tpa.plot_impact, tpa.plot_exposure, tpa.plot_skills, tpa.plot_exposure_curve, tpa.plot_overlap):
+        text = str(plot(company, by="country").to_dict())
+        assert "country" in text or "countries" in text
+    assert "countries" in str(tpa.plot_compare(company, later, by="country").to_dict())
+    for state, profiles in (("2026-05", company), ("2026-11", later)):
+        source = {"kind": "sample", "state": state}
+        tpa.write_profiles(replace(profiles, manifest={**profiles.manifest, "source": source}), f"history/{state}")
+    history = tpa.read_history("history")
+    trend = tpa.trend(history, by="country", measure="hours")
+    assert trend.group_by("as_of").len()["len"].to_list() == [3, 3]
+    assert tpa.suppress(trend, history).height == trend.height
+    tpa.plot_trend(history, by="country", measure="hours")
+    tables = tpa.from_frames(company.tasks.drop("job_family"), company.jobs)
+    assert_frame_equal(
+        tpa.hours(tables, by="job_family").select("job_family", "tasks"),
+        tpa.hours(real, by="job_family").select("job_family", "tasks"),
+    )
+    assert tpa.save_report(company, "report.html", by="country", before=None).stat().st_size > 0

@@ -49,6 +49,10 @@ _RESERVED = {
 }
 
 
+#: Names used while tasks are summed, so that a group column of the tasks can't have them.
+_RESERVED_FOR_TASKS = {"imputed", "key", "least", "level", "most", "n", "n_imputed", "n_known", "name", "state"}
+
+
 class GroupColumns(NamedTuple):
     """The columns that define a grouping, by the table they are read from."""
 
@@ -99,6 +103,14 @@ class Groups(NamedTuple):
 
     def named(self, result: pl.DataFrame) -> pl.DataFrame:
         """Replace the ``group`` column of a result with the columns that define the groups."""
+        for table, names in (
+            ("jobs", self.columns.jobs),
+            ("people", self.columns.people),
+            ("tasks", self.columns.tasks),
+        ):
+            for name in names:
+                if name in result.columns and name != "job_id":
+                    raise _reserved(name, table, "a column of the result")
         named = result.join(self.table, on="group", how="left", maintain_order="left")
         first = [name for name in self.table.columns if name != "group"]
         return named.select(*first, pl.exclude("group", *first))
@@ -114,17 +126,25 @@ def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
     tables = {"jobs": _names(profiles.jobs), "people": _names(profiles.people), "tasks": _task_columns(profiles.tasks)}
     found: dict[str, list[str]] = {table: [] for table in tables}
     for name in names:
-        if name in _RESERVED:
-            raise ArgumentError(
-                f"`by`: {name!r} is also a column of the result. "
-                f"Rename it when loading, like from_frames(..., columns={{{name!r}: {name + '_group'!r}}})."
-            )
         table = next((table for table, present in tables.items() if name in present), None)
+        if name in _RESERVED:
+            raise _reserved(name, table, "a column of the result")
         if table is None:
             _raise_for_unknown(name, tables)
+        if table == "tasks" and name in _RESERVED_FOR_TASKS:
+            raise _reserved(name, table, "a name used while tasks are summed")
         found[table].append(name)
     jobs, people, tasks = (tuple(found[table]) for table in tables)
     return GroupColumns(names, jobs, people, tasks, history=isinstance(profiles, History))
+
+
+def _reserved(name: str, table: str | None, what: str) -> ArgumentError:
+    """Return an error with the call that renames a group column."""
+    function = "assign_people" if table == "people" else "from_frames"
+    return ArgumentError(
+        f"`by`: {name!r} is also {what}. "
+        f"Rename it when loading, like {function}(..., columns={{{name!r}: {name + '_group'!r}}})."
+    )
 
 
 def _names(frame: Any) -> list[str]:
