@@ -86,6 +86,7 @@ def test_names_of_columns_in_one_result_only_raise_there(company: tpa.TaskProfil
         tpa.hours(replace(company, tasks=tasks), by="state")
 
 
+@pytest.mark.filterwarnings("always:`by` gives:tpanalytics.TpAnalyticsWarning")
 @each_call
 def test_more_than_500_groups_warn(call: str, capsys: pytest.CaptureFixture[str], company: tpa.TaskProfiles) -> None:
     many = profiles_of([job(task(), family="A") for _ in range(501)])

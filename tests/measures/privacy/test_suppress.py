@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
-from tests.helpers.by_job import hours_by_job
+from tests.helpers.by_job import exposure_by_job, hours_by_job
 from tests.helpers.public_measures import MEASURES, odd
 from tests.helpers.random_profiles import companies, profiles_of
 from tpanalytics.measures._core.cache import with_cache
@@ -52,6 +52,8 @@ STAFFED = {
     *("hours_at_stake", "hours, over people", "impact, by headcount"),
 }
 VALIDATED = {"impact, validated"}
+#: Results with a row per job.
+BY_JOB = {"hours_by_job": hours_by_job, "exposure_by_job": exposure_by_job}
 every_result = pytest.mark.parametrize("name", RESULTS)
 some_results = pytest.mark.parametrize("name", ["hours", "coverage", "impact, by headcount", "fragmentation"])
 limits = st.fixed_dictionaries({"min_jobs": st.integers(0, 4), "min_headcount": st.sampled_from([0, 1, 2.5, 5, 50])})
@@ -472,7 +474,7 @@ def test_results_by_job_do_not_reveal_small_jobs(
 ) -> None:
     profiles, privacy = with_cache(profiles), Privacy(**limits)
     hours = hours_by_job(profiles)
-    result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else getattr(tpa, measure)(profiles)
+    result = tpa.find_tasks(profiles, "a") if measure == "find_tasks" else BY_JOB[measure](profiles)
     shown = suppress(result, profiles, privacy=privacy)
     removed = set(hours["job_id"]) - set(suppress(hours, profiles, privacy=privacy)["job_id"])
     assert_frame_equal(shown, result.filter(~pl.col("job_id").is_in(list(removed))))
@@ -516,7 +518,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda r, p: suppress(r.drop("job_family"), p), "`result` has no column 'job_family'"),
+        (lambda r, p: suppress(r.drop("job_family"), p), "`result` of hours has no column 'job_family'"),
         (lambda r, p: suppress(r.drop("jobs")), "`result` has no column 'jobs'.*pass `profiles`"),
         (lambda r, p: suppress(r, p.filter(pl.col("job_family") == "A")), "has the family 'B', which"),
         (lambda r, p: Privacy(min_jobs=-1), "`min_jobs` must be a whole number, 0 or more, not -1"),
