@@ -11,7 +11,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.helpers.chart_specs import (
-    ALL_SUPPRESSED,
+    NOTHING_SHOWN,
     company_with_small_families,
     job_in,
     layers,
@@ -195,7 +195,7 @@ def test_charts_of_two_snapshots_name_both_sources(
 def test_totals_are_not_shown_if_all_families_are_suppressed(plot: Callable[..., Any]) -> None:
     small = company_with_small_families("Tiny", "Small", jobs=0)
     spec = plot(small, half_a_year_later(small)).to_dict()
-    assert spec["title"]["text"] == [ALL_SUPPRESSED]
+    assert spec["title"]["text"] == [NOTHING_SHOWN[plot is not plot_by_family]]
     assert not [total for total in ("77.2", "154", "% of", "2 jobs", "2 tasks") if total in json.dumps(spec)]
     assert "uppressed" not in json.dumps(plot(small, small, privacy=None).to_dict())
 

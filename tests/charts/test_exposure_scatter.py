@@ -38,7 +38,7 @@ def panel_rows(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:
 
 def test_dots_contain_all_jobs_with_an_index(company: tpa.TaskProfiles) -> None:
     dots = rows_with(tpa.plot_exposure_scatter(company).to_dict(), "long", "index")
-    jobs = exposure_by_job(company).filter(pl.col("exposure").is_not_null())
+    jobs = exposure_by_job(company).drop_nulls("exposure").join(company.jobs, on="job_id", suffix="_of_job")
     assert sum(row["jobs"] for row in dots) == jobs.height
     hollow = sum(row["jobs"] for row in dots if "grade C" in row["known"])
     assert hollow == jobs.filter(data_grade="C").height

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import tpanalytics as tpa
 
 ALL_SUPPRESSED = "All job families are suppressed (too few jobs or people)"
+#: Titles of charts with one row per family, and of charts of all jobs together, if nothing is shown.
+NOTHING_SHOWN = ALL_SUPPRESSED, ALL_SUPPRESSED.replace("job families", "figures")
 #: Hours, level and contract of jobs in suppressed families.
 CANARY: dict[str, Any] = {"hours": 77.25, "level": "H3", "contract": 61.5}
 #: Figures that would reveal a suppressed family. 80.34 is the end of an axis that includes it.

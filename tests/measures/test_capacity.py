@@ -269,7 +269,7 @@ def test_missing_headcounts_lower_the_grade() -> None:
     full = tpa.about(capacity(profiles_of(staffed)))
     assert (full.grade, full.warnings) == ("A", ())
     incomplete = tpa.about(capacity(profiles_of([*staffed, *(job(task(), headcount=None) for _ in range(11))])))
-    assert (incomplete.grade, incomplete.coverage["hours, level and headcount"]) == ("C", 9 / 20)
-    assert incomplete.warnings == ("Jobs without a headcount are excluded (11 of 20).",)
+    assert (incomplete.grade, incomplete.coverage["hours, level and full-time equivalents"]) == ("C", 9 / 20)
+    assert incomplete.warnings == ("Jobs without full-time equivalents are excluded (11 of 20).",)
     overlong = tpa.about(capacity(profiles_of([job(task(hours=44.1)), job(task(hours=43.9))])))
     assert [warning.split(" documented")[0] for warning in overlong.warnings] == ["1 job has"]

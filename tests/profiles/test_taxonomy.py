@@ -183,7 +183,7 @@ def test_cached_tasks_are_not_requested_again(
     assert requested(tenant) == []
     if in_folder:
         assert Path("snapshot", "taxonomy.jsonl").exists()
-        assert_frame_equal(tpa.read_profiles("snapshot").tasks, later.tasks)
+        assert_frame_equal(tpa.read_profiles("snapshot").tasks.drop(LEVELS, strict=False), later.tasks)
 
 
 @pytest.mark.parametrize(
@@ -453,6 +453,42 @@ def test_taxonomy_is_pruned_with_its_snapshot(serve: Callable[..., Tenant]) -> N
         manifest.write_text(json.dumps({**content, "finished": f"2026-0{len(name)}"}))  # the order is not by time
     pruned = tpa.prune_snapshots("data", keep=1)
     assert [not Path(folder).exists() for folder in pruned["folder"]] == [True]
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_taxonomy_saved_with_a_snapshot_is_read_with_it(serve: Callable[..., Tenant], lazy: bool) -> None:
+    tenant = serve(*company())
+    profiles = export(tenant, snapshot="data/first")
+    assert_frame_equal(tpa.read_profiles("data/first").tasks, profiles.tasks)
+    loaded = load(tenant, profiles, cache="data/first")
+    read = tpa.read_profiles("data/first", lazy=lazy)
+    assert isinstance(read.tasks, pl.LazyFrame) is lazy
+    assert_frame_equal(read.tasks.lazy().collect(), loaded.tasks)
+    assert read.manifest["taxonomy"] == loaded.manifest["taxonomy"]
+    expected = tpa.impact(loaded, by="domain")
+    assert_frame_equal(tpa.impact(read, by="domain"), expected)
+    history = tpa.read_history(["data/first"])
+    over_time = tpa.impact(history, by=["as_of", "domain"])
+    assert_frame_equal(over_time.drop("as_of"), expected)
+    # Other files are still as they were, and the columns are written like any others.
+    tpa.write_profiles(read, "copy")
+    assert_frame_equal(tpa.read_profiles("copy").tasks, loaded.tasks)
+
+
+def test_incomplete_taxonomy_is_read_with_a_warning(serve: Callable[..., Tenant]) -> None:
+    tenant = serve(*company())
+    load(tenant, export(tenant, snapshot="snapshot"), cache="snapshot")
+    file = Path("snapshot", "taxonomy.jsonl")
+    head, *lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(head + b"".join(lines[:2]) + lines[2][:10])
+    left = len(lines) - 2
+    with pytest.warns(tpa.TpAnalyticsWarning, match=rf"no place for {left} distinct tasks of {len(lines)}, .* `cache`"):
+        read = tpa.read_profiles("snapshot")
+    assert read.tasks["domain"].null_count() > 0
+    assert file.read_bytes().endswith(lines[2][:10]), "reading does not change the file"
+    file.write_bytes(b"job_id,task_id\n")
+    with pytest.raises(tpa.SnapshotError, match="does not contain a taxonomy"):
+        tpa.read_profiles("snapshot")
 
 
 @pytest.mark.parametrize("progress", [True, False])

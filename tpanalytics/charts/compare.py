@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -12,9 +11,7 @@ from tpanalytics.charts._core.bridge import bridge
 from tpanalytics.charts._core.dumbbell import dumbbell
 from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.errors import ArgumentError
-from tpanalytics.measures._core.aggregate import columns_of_jobs
 from tpanalytics.measures._core.checks import check_choice
-from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
@@ -74,8 +71,8 @@ def plot_compare(
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
-        Thresholds for suppressing small groups. If every job family is suppressed, no bridge is drawn. If None,
-        nothing is suppressed.
+        Thresholds for suppressing small groups. No bridge is drawn if all jobs together are too few. If None, nothing
+        is suppressed.
 
     Returns
     -------
@@ -106,12 +103,10 @@ def plot_compare(
     check_choice("measure", measure, Compared)
     if by is None and measure != "hours":
         raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass `by`, like by='job_family'.")
-    # A bridge is only drawn if at least one job family is large enough.
-    drawn_by = by if by is not None else _families(before, after)
-    words = grouping(after, drawn_by)
+    words = grouping(after, by)
     how: dict[str, Any] = {"same_task": same_task, "level": level} if measure == "hours" else {}
     function: Callable[..., pl.DataFrame] = compare if measure == "hours" else compare_exposure
-    result = function(before, after, by=drawn_by, states=states, **how)
+    result = function(before, after, by=by, states=states, **how)
     rows = captions.labelled(result).filter(pl.col("scope") == ("group" if words.by else "all"))
     if not rows.height:
         return frame.no_jobs_in_either()
@@ -125,17 +120,9 @@ def plot_compare(
         both = captions.with_suppressed_jobs(shown, result.filter(pl.col("scope") == "group"))
         released = captions.labelled(both).drop("ai_impact_level", strict=False)
     else:
-        released = captions.released_change(rows, before, after, by=drawn_by, states=states, privacy=privacy)
+        released = captions.released_change(rows, before, after, by=by, states=states, privacy=privacy)
     layout = frame.groups_of_change(counts, released, before, after, privacy, words)
-    if by is None and layout.totals:
-        population = captions.population(grouping(after, None), rows, counts, " after")
-        layout = replace(layout, population=population)
     company, meaning = total.filter(pl.col("scope") == "all").row(0, named=True), about(total)
-    if words.by and by is not None:
+    if words.by:
         return dumbbell(layout, company, meaning, None if measure == "exposure" else level)
     return bridge(layout, company, meaning) if layout.totals else frame.all_suppressed_chart(layout)
-
-
-def _families(before: TaskProfiles, after: TaskProfiles) -> By:
-    """Return the column with job families if both snapshots have it."""
-    return BY_FAMILY if all(BY_FAMILY in columns_of_jobs(profiles) for profiles in (before, after)) else None

@@ -8,13 +8,14 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.grouping import FAMILIES
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import coverage_percent, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures.about import about
 from tpanalytics.measures.concentration import concentration_curve
 from tpanalytics.measures.coverage import coverage as measure_coverage
-from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.policy import SUPPRESSED, USUAL
+from tpanalytics.measures.privacy.release import release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +66,8 @@ def plot_concentration(
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
-        Thresholds for suppressing small groups. If every family is suppressed, no curve is drawn. If None, nothing is
-        suppressed.
+        Thresholds for suppressing small groups. A curve based on too few jobs or people is not drawn. If None, nothing
+        is suppressed.
 
     Returns
     -------
@@ -93,15 +94,16 @@ def plot_concentration(
     'Curves of the cumulative share of weekly hours a'
     """
     profiles = with_cache(profiles)
-    coverage = captions.released(measure_coverage, profiles, privacy, states=states)
+    coverage = captions.released(measure_coverage, profiles, privacy, by=None, states=states)
     if not coverage.height:
         return frame.no_jobs()
-    if not frame.any_shown(coverage):
-        return theme.empty_chart(FAMILIES.all_suppressed, "A company total would reveal them.")
-    curve = concentration_curve(profiles, same_task=same_task, states=states)
+    layout = frame.groups(coverage, coverage, profiles, privacy, grouping(profiles, None))
+    if not layout.totals:
+        return frame.all_suppressed_chart(layout)
+    curve = release(concentration_curve, profiles, privacy=privacy, same_task=same_task, states=states)
     meaning = about(curve)
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}
-    if not any(row["tasks_with_hours"] + row["tasks_without_hours"] for row in ends.values()):
+    if not any(ends["all"][name] for name in ("tasks_with_hours", "tasks_without_hours")):
         return theme.empty_chart("No tasks in these task profiles", f"Checked {plural(meaning.jobs, 'job')}.")
     points = curve.drop_nulls("k")
     population = captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
@@ -174,7 +176,7 @@ def _legend(ends: dict[str, Any]) -> list[alt.Chart]:
     marks: list[alt.Chart] = []
     for part, row in ends.items():
         top = _TOPS[part]
-        known, unknown = row["tasks_with_hours"], row["tasks_without_hours"]
+        known, unknown = row["tasks_with_hours"] or 0, row["tasks_without_hours"] or 0
         sample = _bar(
             _LEGEND, _LEGEND + 26, top, stroke=_COLOURS[part], strokeWidth=_WIDTHS[part], strokeDash=_DASHES[part]
         )
@@ -220,6 +222,8 @@ def _hatched(start: float, end: float, y: float) -> alt.Chart:
 
 
 def _reached(part: str, row: dict[str, Any]) -> list[str]:
+    if row["reason"] == SUPPRESSED:
+        return [captions.SUPPRESSED_LABEL]
     if row["tasks_for_80"] is None:
         none = "no documented hours" if row["tasks_without_hours"] else "no task at this level"
         return [none if not row["tasks_with_hours"] else "all documented hours are zero"]
@@ -232,6 +236,8 @@ def _reached(part: str, row: dict[str, Any]) -> list[str]:
 
 
 def _without_hours(row: dict[str, Any]) -> str:
+    if row["reason"] == SUPPRESSED:
+        return "no curve is drawn"
     if not row["tasks_without_hours"]:
         return "all tasks have hours"
     return f"{plural(row['tasks_without_hours'], 'task')} without hours, not on the curve"
@@ -253,6 +259,8 @@ def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
     if row is part:
         share = percent(everything["tasks_for_80"] / everything["tasks_with_hours"])
         return f"{headline}, compared with {share} of tasks for all work"
+    if part["reason"] == SUPPRESSED:
+        return headline
     return f"{headline}; no hours are documented at H1"
 
 

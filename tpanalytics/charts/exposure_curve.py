@@ -17,7 +17,7 @@ from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure_curve import exposure_curve
-from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL
+from tpanalytics.measures.privacy.policy import FTE_NOTE, SUPPRESSED, SUPPRESSED_MARK, USUAL
 from tpanalytics.measures.privacy.release import filter_groups
 
 if TYPE_CHECKING:
@@ -287,6 +287,7 @@ def _footnotes(curve: pl.DataFrame, texts: _Texts) -> list[str]:
     without = [note for note in meaning.policy if "no index" in note] if not meaning.by else []
     return [
         *_suppression(curve),
+        *[FTE_NOTE] * (bool(_suppression(curve)) and FTE_NOTE in meaning.policy),
         " ".join([captions.coverage_note(known), *without, _band_note(curve)]),
         captions.index_definition(meaning.level_weights).replace("weekly hours", texts.work),
         captions.grade_note(texts.needed, curve.item(0, "data_grade")),

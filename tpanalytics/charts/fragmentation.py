@@ -13,10 +13,12 @@ from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, plural
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, USUAL, Privacy
+from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.scenario import Range
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import By, StaffCount
+    from tpanalytics.typing import By
 
 __all__ = ["plot_fragmentation"]
 
@@ -46,7 +48,7 @@ def plot_fragmentation(
     profiles: TaskProfiles,
     *,
     by: By = BY_FAMILY,
-    weight: StaffCount = "fte",
+    weight: StaffCount | None = None,
     freed: Mapping[str, Range],
     realisation: Range,
     adoption: Range,
@@ -68,7 +70,8 @@ def plot_fragmentation(
     by
         Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     weight
-        Count of the people in each job: ``"fte"`` (full-time equivalents) or ``"headcount"`` (people).
+        Count of the people in each job: ``"fte"`` (full-time equivalents) or ``"headcount"`` (people). None means
+        ``"headcount"`` if `by` has a column of people, and ``"fte"`` otherwise.
     freed, realisation
         Required assumptions, passed to `fragmentation`. Ranges are drawn as a band.
     adoption, contract_hours
@@ -108,7 +111,7 @@ def plot_fragmentation(
     >>> chart.to_dict()["description"][:43]
     'Bands of the share of freed hours in blocks'
     """
-    words = grouping(profiles, by)
+    words, weight = grouping(profiles, by), checked_weight(profiles, by, weight, StaffCount, "fte")
     how: dict[str, Any] = {
         "weight": weight,
         "freed": freed,
@@ -263,7 +266,7 @@ def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning
     if not sums["full_time_weeks_high"]:
         return "No hours are freed under these assumptions"
     if meaning.grade == "C":
-        share = coverage_percent(meaning.coverage["hours, level and headcount"])
+        share = coverage_percent(meaning.coverage[captions.staffed_part(meaning)])
         return f"There is not enough data on block sizes: {share} of tasks have {needed}"
     usable, freed = (
         _span(sums[f"{of}_weeks_low"], sums[f"{of}_weeks_high"], _number).replace(_TO, " to ")
@@ -274,7 +277,7 @@ def _headline(groups: pl.DataFrame, freed_blocks: pl.DataFrame, meaning: Meaning
 
 def _footnotes(meaning: Meaning, groups: int, drawn: int, words: Grouping, needed: str) -> list[str]:
     return [
-        captions.coverage_of(meaning, "hours, level and headcount", needed=needed),
+        captions.coverage_of(meaning, captions.staffed_part(meaning), needed=needed),
         captions.grade_note(needed, meaning.grade),
         _LEGEND,
         *(

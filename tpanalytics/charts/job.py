@@ -18,7 +18,7 @@ from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.hours import hours as measure_hours
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.measures.privacy.suppress import suppressed_families
+from tpanalytics.measures.privacy.suppress_groups import suppressed_families
 from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, TaskProfiles, counted_states, level_order, to_polars
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tpanalytics.measures._core.checks import unknown_group_message
 from tpanalytics.measures._core.family_jobs import jobs_of_family
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
-from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL
 from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -249,7 +249,9 @@ def _suppression_note(selected: FamilyJobs, privacy: Privacy | None) -> list[str
     if not selected.left_out or privacy is None:
         return []
     reason = f"fewer than {privacy.min_headcount:g} people, or needed to protect another job"
-    return [f"{plural(selected.left_out, 'job')} {'is' if selected.left_out == 1 else 'are'} suppressed: {reason}."]
+    are = "is" if selected.left_out == 1 else "are"
+    fte = f" {FTE_NOTE}" * (selected.counts_fte and bool(privacy.min_headcount))
+    return [f"{plural(selected.left_out, 'job')} {are} suppressed: {reason}.{fte}"]
 
 
 def _rest(jobs: pl.DataFrame) -> list[str]:
@@ -293,7 +295,7 @@ def _headline(name: str, impact: pl.DataFrame, selected: FamilyJobs) -> str:
         return f"{name}: all documented hours are zero"
     if impact.item(0, "data_grade") not in {"A", "B"}:
         return f"{name}: there is not enough data to say how much of the work is highly automatable"
-    h1 = impact.filter(level="H1").select("share", "share_low", "share_high").rows()
+    h1 = impact.filter(ai_impact_level="H1").select("share", "share_low", "share_high").rows()
     share, low, high = h1[0] if h1 else (0.0, None, None)
     bounds = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
     headline = f"{name}: {percent(share)}{bounds} of documented weekly hours are highly automatable"

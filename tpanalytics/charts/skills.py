@@ -17,7 +17,7 @@ from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.groups import noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
-from tpanalytics.measures.privacy.policy import USUAL
+from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL
 from tpanalytics.measures.privacy.release import filter_groups
 from tpanalytics.measures.skills import ALL_TASKS, NO_SKILL, skills
 from tpanalytics.schema import level_order
@@ -312,6 +312,7 @@ def _footnotes(totals: pl.DataFrame, meaning: Meaning, unit: str) -> list[str]:
     suppressed = [note for note in meaning.policy if "suppressed (" in note and not note.startswith("0 ")]
     return [
         *suppressed,
+        *[FTE_NOTE] * (bool(suppressed) and FTE_NOTE in meaning.policy),
         f"{coverage} {captions.LEVELS_NOTE}{_without_tasks(totals, meaning)}",
         f"A task with several skills counts for each of them, so skills can add up to over 100%. {_missing(unit)}",
         captions.grade_note(_NEEDED[unit]),

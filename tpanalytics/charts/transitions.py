@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.charts._core.grouping import FAMILIES, grouping
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.charts._core.ribbons import Flow, paint, ribbons
 from tpanalytics.formatting import NONE, clean_text, coverage_percent, hours, listed, percent, plural
 from tpanalytics.measures._core.checks import check_choice
@@ -73,8 +73,8 @@ def plot_transitions(
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
-        Thresholds for suppressing small groups. If every family is suppressed, nothing is drawn. If None, nothing is
-        suppressed.
+        Thresholds for suppressing small groups. If all jobs together are too few, nothing is drawn. If None, nothing
+        is suppressed.
 
     Returns
     -------
@@ -102,17 +102,17 @@ def plot_transitions(
     """
     check_choice("weight", weight, CountWeight)
     moves = transitions(before, after, same_task=same_task, states=states)
-    shown = families_in_change(before, after, states=states, privacy=privacy)
+    shown = families_in_change(before, after, by=None, states=states, privacy=privacy)
     if shown.height == 0:
         return frame.no_jobs_in_either()
     released = suppress(moves, after, before, privacy=privacy)
-    counts = measure_coverage(after, states=states)
-    layout = frame.groups_of_change(counts, shown, before, after, privacy, FAMILIES)
+    counts = measure_coverage(after, by=None, states=states)
+    layout = frame.groups_of_change(counts, shown, before, after, privacy, grouping(after, None))
     if not layout.totals:
         return frame.all_suppressed_chart(layout)
     if moves.height and not released.height:
         return frame.all_suppressed_chart(layout, title="All level changes are suppressed (too few jobs)")
-    population = captions.population(grouping(after, None), shown, counts, " after")
+    population = layout.population
     table, meaning = _table(released, weight), about(moves)
     top = _largest(table)
     basis = "Tasks of each job" if weight == "tasks" else "Weekly hours of tasks, for one incumbent of each job,"

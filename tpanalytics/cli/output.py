@@ -12,10 +12,10 @@ from tpanalytics.formatting import NONE, coverage_percent, percent, plural, tota
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.labels import with_labels
-from tpanalytics.measures.privacy.group_counts import members
+from tpanalytics.measures.privacy.group_counts import counts_fte, members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, suppression_note
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import suppressed_families
+from tpanalytics.measures.privacy.suppress_groups import suppressed_families
 from tpanalytics.schema import level_order, provenance
 from tpanalytics.share.grouping import default_weight, grouping_of
 
@@ -91,9 +91,9 @@ def print_summary(profiles: tpa.TaskProfiles, weight: Weight | None, privacy: Pr
     print_table(header, rows)
     suppressed = suppressed_families(table)
     if suppressed:
-        print(
-            f"{SUPPRESSED_MARK} = suppressed. {suppression_note(len(suppressed), table.height, privacy, grouping.noun)}"
-        )
+        fte = bool(privacy.min_headcount) and counts_fte(profiles, by)
+        note = suppression_note(len(suppressed), table.height, privacy, grouping.noun, fte=fte)
+        print(f"{SUPPRESSED_MARK} = suppressed. {note}")
     if len(suppressed) < table.height:  # otherwise totals would reveal suppressed figures
         for line in _notes(profiles, levels, weight or default_weight(profiles, grouping)):
             print(line)

@@ -19,7 +19,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import suppressed_families
+from tpanalytics.measures.privacy.suppress_groups import suppressed_families
 from tpanalytics.share.grouping import grouping_of
 from tpanalytics.share.report.cards import MISSING
 from tpanalytics.share.run_notebook import notebook_parameters, run_notebook

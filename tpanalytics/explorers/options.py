@@ -15,7 +15,9 @@ from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, families_in_change, suppressed_families, suppressed_jobs
+from tpanalytics.measures.privacy.suppress import families_in_change
+from tpanalytics.measures.privacy.suppress_groups import apply_policy, suppressed_families
+from tpanalytics.measures.privacy.suppress_jobs import suppressed_jobs
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NO_FAMILY, NOT_ASSESSED, counted_states, level_order
 from tpanalytics.share.calls import readable
 

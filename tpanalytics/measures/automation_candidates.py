@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.formatting import plural
-from tpanalytics.measures._core.aggregate import columns_of_jobs, share_of
+from tpanalytics.measures._core.aggregate import family_or_none, share_of
 from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_whole, is_whole
+from tpanalytics.measures._core.groups import group_columns
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, undocumented_hours
-from tpanalytics.measures._core.staff import STAFF, check_staff, with_staff
+from tpanalytics.measures._core.staff import STAFF, with_staff
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
-from tpanalytics.measures.privacy.group_counts import keys_of_small_groups, people_of
-from tpanalytics.measures.privacy.policy import check_privacy
+from tpanalytics.measures.privacy.group_counts import counts_fte, keys_of_small_groups, people_of
+from tpanalytics.measures.privacy.policy import FTE_NOTE, check_privacy
 from tpanalytics.schema import NOT_ASSESSED
 from tpanalytics.typing import SameTask, StaffWeight
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Candidates",
     "automation_candidates",
-    "check_weight",
     "exclusion_notes",
     "find_candidates",
     "suppress_small_groups",
@@ -66,6 +66,8 @@ class Candidates(NamedTuple):
         Jobs that rate each task as H1. Columns are ``key, job``.
     n_suppressed
         Number of suppressed tasks, or None if suppression is off.
+    counts_fte
+        Whether full-time equivalents count as people in a job, because its people are unknown.
     """
 
     table: pl.DataFrame
@@ -75,6 +77,7 @@ class Candidates(NamedTuple):
     contested_hours: float
     rated: pl.DataFrame
     n_suppressed: int | None = None
+    counts_fte: bool = False
 
 
 @cached
@@ -137,7 +140,7 @@ def automation_candidates(
         ``task``             String   task text; the alphabetically first if there are several
         ``jobs``             UInt32   jobs that have the task, at any level
         ``jobs_h1``          UInt32   jobs that rate the task as H1
-        ``families``         UInt32   job families with the task
+        ``families``         UInt32   job families with the task; null if `jobs` has no families
         ``tasks``            UInt32   task rows in all jobs
         ``h1_hours``         Float64  known H1 hours (lower bound)
         ``h1_hours_high``    Float64  upper bound; null if contract hours are required but missing
@@ -178,12 +181,12 @@ def automation_candidates(
     >>> first.select("task", "jobs", "h1_hours", "h1_hours_high", "rank_low", "rank_high").row(0)
     ('Compile the monthly key figures of the department from the source systems', 18, 28.5, 50.5, 1, 22)
     """
-    check_weight(profiles, weight)
+    check_choice("weight", weight, StaffWeight)
     _check_rounds(rounds, seed)
     if top is not None:
         check_whole("top", top, least=1)
     check_privacy(privacy)
-    matrix = with_weight(task_matrix(profiles, states, same_task), weight)
+    matrix = with_weight(task_matrix(profiles, states, same_task, by=family_or_none(profiles)), weight)
     candidates, warnings = find_candidates(matrix, weight, contract_hours)
     candidates = suppress_small_groups(candidates, profiles, matrix, weight, privacy)
     intervals = _rank_intervals(candidates, matrix.reduced.jobs.height, rounds, seed)
@@ -200,6 +203,7 @@ def automation_candidates(
         result,
         meaning_of(
             matrix.reduced,
+            columns=group_columns(profiles, None),
             staffed=weight in STAFF,
             measure="automation_candidates",
             value=f"known {_LEVEL} hours of a task (lower bound)",
@@ -304,25 +308,20 @@ def suppress_small_groups(
     table = candidates.table.join(small_groups.to_frame(), on="key", how="anti", maintain_order="left").with_columns(
         rank=pl.col("h1_hours").round(DIGITS).rank("min", descending=True).cast(pl.UInt32)
     )
-    return candidates._replace(table=table, n_suppressed=small_groups.len())
+    fte = bool(privacy.min_headcount) and counts_fte(profiles, None)
+    return candidates._replace(table=table, n_suppressed=small_groups.len(), counts_fte=fte)
 
 
 def exclusion_notes(candidates: Candidates) -> tuple[str, ...]:
     """Return notes on excluded and suppressed tasks."""
     hours = f" with {candidates.contested_hours:,.1f} hours at {_LEVEL}" if candidates.n_suppressed is None else ""
+    fte = f" {FTE_NOTE}" * candidates.counts_fte
     groups = (
-        (candidates.contested, hours, "most pairs of jobs disagree on the level"),
-        (candidates.n_suppressed, "", "too few jobs or people are involved (small group)"),
+        (candidates.contested, hours, "most pairs of jobs disagree on the level."),
+        (candidates.n_suppressed, "", f"too few jobs or people are involved (small group).{fte}"),
     )
     texts = ((f"{plural(n, 'task')}{hours}", "is" if n == 1 else "are", cause) for n, hours, cause in groups if n)
-    return tuple(f"{tasks} {verb} left out because {cause}." for tasks, verb, cause in texts)
-
-
-def check_weight(profiles: TaskProfiles, weight: StaffWeight) -> None:
-    """Check that `weight` is valid, and that `jobs` has the column that it counts."""
-    check_choice("weight", weight, StaffWeight)
-    if weight in STAFF:
-        check_staff(columns_of_jobs(profiles), weight)
+    return tuple(f"{tasks} {verb} left out because {cause}" for tasks, verb, cause in texts)
 
 
 def with_weight(matrix: TaskMatrix, weight: StaffWeight) -> TaskMatrix:

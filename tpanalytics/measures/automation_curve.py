@@ -10,28 +10,30 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import plural
+from tpanalytics.measures._core.aggregate import family_or_none
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_whole
+from tpanalytics.measures._core.checks import check_choice, check_whole
+from tpanalytics.measures._core.groups import group_columns
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE
 from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 from tpanalytics.measures.automation_candidates import (
     Candidates,
-    check_weight,
     exclusion_notes,
     find_candidates,
     suppress_small_groups,
     with_weight,
 )
 from tpanalytics.measures.privacy.policy import check_privacy
+from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import SameTask, StaffWeight
+    from tpanalytics.typing import SameTask
 
 __all__ = ["automation_curve"]
 
@@ -125,12 +127,12 @@ def automation_curve(
     >>> curve.select("k", "jobs", "h1_hours", "h1_hours_cumulative", pl.col("share_cumulative").round(3)).rows()[::9]
     [(1, 15, 28.5, 28.5, 0.016), (10, 7, 17.0, 210.25, 0.117)]
     """
-    check_weight(profiles, weight)
+    check_choice("weight", weight, StaffWeight)
     block = None if block_hours is None else _checked_block(block_hours)
     if top is not None:
         check_whole("top", top, least=1)
     check_privacy(privacy)
-    matrix = with_weight(task_matrix(profiles, states, same_task), weight)
+    matrix = with_weight(task_matrix(profiles, states, same_task, by=family_or_none(profiles)), weight)
     candidates = suppress_small_groups(find_candidates(matrix, weight)[0], profiles, matrix, weight, privacy)
     table = candidates.table.filter(pl.col("h1_hours").is_not_null()).with_row_index("order")
     amounts = candidates.amounts.join(table.select("key", "order"), on="key", maintain_order="left").sort(
@@ -168,6 +170,7 @@ def automation_curve(
         result,
         meaning_of(
             matrix.reduced,
+            columns=group_columns(profiles, None),
             staffed=weight in STAFF,
             measure="automation_curve",
             value="known H1 hours of the first k tasks" + ("" if block is None else ", and jobs they relieve"),

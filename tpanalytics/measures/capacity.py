@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, checked_week
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.scenario import (
@@ -23,7 +23,7 @@ from tpanalytics.measures._core.scenario import (
     times_headcount,
     why_null,
 )
-from tpanalytics.measures._core.staff import check_staff, named_after, with_optional_staff
+from tpanalytics.measures._core.staff import check_staff, checked_weight, named_after, with_optional_staff
 from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def capacity(
     adoption: Range | None = None,
     realisation: Range | None = None,
     by: By = BY_FAMILY,
-    weight: StaffCount = "fte",
+    weight: StaffCount | None = None,
     contract_hours: float | None = None,
     states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
@@ -77,7 +77,8 @@ def capacity(
     by
         Group columns, as in `impact`.
     weight
-        ``"fte"`` counts full-time equivalents, ``"headcount"`` people.
+        ``"fte"`` counts full-time equivalents, ``"headcount"`` people. None means ``"headcount"`` if `by` has a column
+        of people, and ``"fte"`` otherwise.
     freed
         Share of task time freed at each level, 0 to 1. Each value is a number or a pair (low, high). Include every
         level in the data, with 0 for levels at which no time is freed.
@@ -165,7 +166,7 @@ def capacity(
     levels, week = checked_freed(freed), checked_week(contract_hours, FULL_TIME_WEEK)
     adopted = None if adoption is None else checked_share("adoption", adoption)
     realised = None if realisation is None else checked_share("realisation", realisation)
-    check_choice("weight", weight, StaffCount)
+    weight = checked_weight(profiles, by, weight, StaffCount, "fte")
     reduced = aggregate_tasks(profiles, states, by=by)
     if adopted or realised:
         check_staff(reduced.jobs.columns, weight, "capacity without adoption and realisation for one person per job")
@@ -177,7 +178,8 @@ def capacity(
         .sort(reduced.groups.order)
     )
     return attach_metadata(
-        named_after(reduced.groups.named(result), weight), _meaning(reduced, per_job, levels, adopted, realised, week)
+        named_after(reduced.groups.named(result), weight),
+        _meaning(reduced, per_job, weight, levels, adopted, realised, week),
     )
 
 
@@ -247,6 +249,7 @@ def _over_all_people(per_job: pl.DataFrame, adoption: Span | None, realisation: 
 def _meaning(
     reduced: TaskCounts,
     per_job: pl.DataFrame,
+    weight: StaffCount,
     levels: Mapping[str, Span],
     adoption: Span | None,
     realisation: Span | None,
@@ -277,6 +280,7 @@ def _meaning(
     return staffed_meaning(
         reduced,
         per_job,
+        weight,
         measure="capacity",
         value="weekly hours that could be freed over all people",
         unit="hours per week",

@@ -12,7 +12,7 @@ from tpanalytics.measures._core.change_notes import match_warnings, meaning_of_b
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.task_identity import DIGITS
-from tpanalytics.measures.compare import TERMS, match_at_level, with_terms
+from tpanalytics.measures.compare import TERMS, all_together, match_at_level, with_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +105,7 @@ def changed_tasks(
     [('added', 25), ('hours changed', 26), ('newly measured', 16)]
     """
     pair = match_at_level(before, after, states, by=by, same_task=same_task, level=level)
+    everything = all_together(pair, before, after, states, same_task=same_task, level=level)
     tasks = with_terms(pair.tasks, level).with_columns(change=_change())
     named = pair.groups.named(_named_rows(tasks.filter(pl.col("change").is_not_null()), pair))
     result = named.sort([f"order {name}" for name in ("group", "job", "change", "task")], nulls_last=True)
@@ -112,8 +113,9 @@ def changed_tasks(
     return attach_metadata(
         result,
         meaning_of_both(
-            pair.before,
-            pair.after,
+            everything.before,
+            everything.after,
+            columns=pair.groups.columns,
             measure="changed_tasks",
             value=f"changed tasks, and their part in the change in hours at {level}, for one incumbent of each job",
             unit="hours per week",
@@ -125,7 +127,7 @@ def changed_tasks(
                 "Missing hours are excluded, not counted as zero.",
                 f"Jobs in both snapshots are counted in their {pair.groups.noun} of the later one.",
             ),
-            warnings=(*pull_warnings(before, after), *match_warnings(pair)),
+            warnings=(*pull_warnings(before, after), *match_warnings(everything)),
         ),
     )
 

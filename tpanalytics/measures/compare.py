@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By, SameTask
 
-__all__ = ["TERMS", "compare", "match_at_level", "with_terms"]
+__all__ = ["TERMS", "all_together", "compare", "match_at_level", "with_terms"]
 
 #: Columns that add up to the change from before to after.
 TERMS = ("added", "removed", "relevelled", "hours_changed", "newly_measured")
@@ -59,7 +59,8 @@ def compare(
         The two snapshots to compare. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task,
         ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
-        Group columns, as in `impact`.
+        Group columns, as in `impact`. A job in several groups, as with a column of people, is matched in each of them.
+        The total counts it once, so the rows of groups do not add up to the total.
     level
         AI impact level, either H1 to H5 or any other level in the data.
     same_task
@@ -131,19 +132,23 @@ def compare(
     (1797.25, 82.75, -97.75, 203.0, 2111.25)
     """
     pair = match_at_level(before, after, states, by=by, same_task=same_task, level=level)
-    groups = _by_group(pair, level)
-    total = groups.select(
+    groups = company = _by_group(pair, level)
+    everything = all_together(pair, before, after, states, same_task=same_task, level=level)
+    if everything is not pair:
+        company = _by_group(everything, level)
+    total = company.select(
         pl.lit("all").alias("scope"),
         pl.lit(None, dtype=pl.String).alias("group"),
         *(pl.col(name).sum() for name in groups.columns if name not in ("scope", "group")),
     )
     parts = [groups] if pair.groups.columns.by else []
-    result = _figures(pl.concat([*parts, total.head(min(groups.height, 1))]), level)
+    result = _figures(pl.concat([*parts, total.head(min(company.height, 1))]), level)
     return attach_metadata(
         pair.groups.named(result.sort(total_last(pair.groups))),
         meaning_of_both(
-            pair.before,
-            pair.after,
+            everything.before,
+            everything.after,
+            columns=pair.groups.columns,
             measure="compare",
             value=f"hours at {level} before and after, and the causes of the change, for one incumbent of each job",
             unit="hours per week",
@@ -155,7 +160,7 @@ def compare(
                 f"Jobs in both snapshots are counted in their {pair.groups.noun} of the later one.",
                 "Tasks that were rejected in the meantime count as removed.",
             ),
-            warnings=(*pull_warnings(before, after), *match_warnings(pair)),
+            warnings=(*pull_warnings(before, after), *match_warnings(everything)),
         ),
     )
 
@@ -172,6 +177,21 @@ def match_at_level(
             f"`level` must be a level of the tasks ({', '.join(map(repr, pair.levels))}), not {level!r}."
         )
     return pair
+
+
+def all_together(
+    pair: Pair,
+    before: TaskProfiles,
+    after: TaskProfiles,
+    states: Sequence[str] | None,
+    *,
+    same_task: SameTask,
+    level: str,
+) -> Pair:
+    """Return the pair for all jobs together if groups overlap, in which each job and task counts once."""
+    if not pair.groups.columns.overlap:
+        return pair
+    return match_at_level(before, after, states, by=None, same_task=same_task, level=level)
 
 
 def with_terms(tasks: pl.DataFrame, level: str) -> pl.DataFrame:

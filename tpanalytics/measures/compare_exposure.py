@@ -17,6 +17,7 @@ from tpanalytics.measures._core.change_notes import (
 from tpanalytics.measures._core.decomposition import (
     EXCLUDED_NOTE,
     INDEX_DIFFERENCE,
+    SPLIT,
     decompose,
     only_weighted_levels,
     weighted_sums,
@@ -68,7 +69,9 @@ def compare_exposure(
         The two snapshots to compare. Uses ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
-        Group columns, as in `impact`. Jobs in both snapshots are listed under their later group.
+        Group columns, as in `impact`. Jobs in both snapshots are listed under their later group. A job in several
+        groups, as with a column of people, is matched in each of them. The total counts it once, so its index does not
+        break down into the contributions of the groups, which add up to the change in the index over all groups.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     states
@@ -104,7 +107,8 @@ def compare_exposure(
         ``coverage_after``     Float64  share of tasks with documented hours and a weighted level after
         ``reason``             String   why an index is null (``NO_JOBS``, ``NO_TASKS``, ``NO_HOURS``,
                                         ``NO_LEVELS``) or the terms are (``TOO_FEW``: no family or job
-                                        has an index in both snapshots)
+                                        has an index in both snapshots; ``GROUPS_OVERLAP``: the total
+                                        counts each job once, and the groups do not)
         =====================  =======  ============================================================
 
     Raises
@@ -139,11 +143,17 @@ def compare_exposure(
     result = decompose(both.sort(groups.order), "group")
     if not groups.columns.by:
         result = result.filter(scope="all")
+    together = [first, second]
+    if groups.columns.overlap:
+        together = [aggregate_tasks(profiles, states, by=None) for profiles in (before, after)]
+        jobs = jobs_of(*(reduced.jobs for reduced in together))
+        total = compare_exposure(before, after, by=None, level_weights=level_weights, states=states)
+        result = pl.concat([result.filter(scope="group"), _without_terms(total)], how="diagonal")
     return attach_metadata(
         groups.named(result),
         meaning_of_both(
-            only_weighted_levels(first, level_weights),
-            only_weighted_levels(second, level_weights),
+            *(only_weighted_levels(reduced, level_weights) for reduced in together),
+            columns=groups.columns,
             measure="compare_exposure",
             value=f"contribution of each {groups.noun} to the change in the exposure index of the company",
             **INDEX_DIFFERENCE,
@@ -155,10 +165,19 @@ def compare_exposure(
             ),
             warnings=(
                 *pull_warnings(before, after),
-                *weight_warnings(level_weights, first.cells, second.cells),
+                *weight_warnings(level_weights, *(reduced.cells for reduced in together)),
                 *job_warnings(jobs, groups.noun),
             ),
         ),
+    )
+
+
+def _without_terms(total: pl.DataFrame) -> pl.DataFrame:
+    """Remove the terms from the total, because those of overlapping groups do not add up to it."""
+    terms = (*SPLIT, "contribution", "weight_low", "weight_high")
+    return pl.DataFrame(total).with_columns(
+        *(pl.lit(None, dtype=pl.Float64).alias(name) for name in terms),
+        reason=pl.coalesce("reason", pl.lit("GROUPS_OVERLAP")),
     )
 
 

@@ -239,7 +239,7 @@ def concentration_curve(
     >>> curve.group_by("part", maintain_order=True).last().select("part", "k", "tasks_for_80").rows()
     [('all', 1034, 561), ('H1', 325, 169)]
     """
-    matrix = task_matrix(profiles, states, same_task)
+    matrix = task_matrix(profiles, states, same_task, by=None)
     parts = {"all": matrix.rows, "H1": matrix.rows.filter(level="H1")}
     result = pl.concat([_curve(name, rows) for name, rows in parts.items()])
     return attach_metadata(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.formatting import plural
-from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, each_task_once, per_job, share_of
 from tpanalytics.measures._core.bounds import assumed_week_note, index_bounds
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import checked_week
@@ -260,7 +260,7 @@ def exposure_meaning(
     **fields: Any,
 ) -> Meaning:
     """Build the metadata for a result that depends on level weights."""
-    cells, jobs = reduced.cells, reduced.jobs
+    cells, jobs = each_task_once(reduced), reduced.jobs
     has_weight = pl.col("level").is_in(list(level_weights))
     unweighted = unmapped(cells.get_column("level").unique(), level_weights)
     if unweighted:
@@ -270,8 +270,10 @@ def exposure_meaning(
             *warnings,
         )
     warnings = (*assumed_week_note(jobs, week), *warnings)
+    level = pl.when(has_weight).then("level").otherwise(pl.lit(NOT_ASSESSED))
     weighted = reduced._replace(
-        cells=cells.with_columns(level=pl.when(has_weight).then("level").otherwise(pl.lit(NOT_ASSESSED)))
+        cells=reduced.cells.with_columns(level=level),
+        once=None if reduced.once is None else reduced.once.with_columns(level=level),
     )
     return meaning_of(
         weighted,

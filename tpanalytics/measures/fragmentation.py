@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, checked_week
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade
 from tpanalytics.measures._core.scenario import (
@@ -25,7 +25,7 @@ from tpanalytics.measures._core.scenario import (
     times_headcount,
     why_null,
 )
-from tpanalytics.measures._core.staff import STAFF, named_after, with_staff
+from tpanalytics.measures._core.staff import STAFF, checked_weight, named_after, with_staff
 from tpanalytics.typing import StaffCount
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def fragmentation(
     block_hours: float | Sequence[float] = _BLOCKS,
     adoption: Range | None = None,
     by: By = BY_FAMILY,
-    weight: StaffCount = "fte",
+    weight: StaffCount | None = None,
     contract_hours: float | None = None,
     states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
@@ -74,7 +74,8 @@ def fragmentation(
     by
         Group columns, as in `impact`.
     weight
-        ``"fte"`` counts full-time equivalents, ``"headcount"`` people.
+        ``"fte"`` counts full-time equivalents, ``"headcount"`` people. None means ``"headcount"`` if `by` has a column
+        of people, and ``"fte"`` otherwise.
     freed
         Share of task time freed at each level, 0 to 1. Each value is a number or a pair (lower, upper). Include every
         level in the data, with 0 for levels at which no time is freed.
@@ -154,7 +155,7 @@ def fragmentation(
     blocks = checked_blocks(block_hours)
     adopted = None if adoption is None else checked_share("adoption", adoption)
     week = checked_week(contract_hours, FULL_TIME_WEEK)
-    check_choice("weight", weight, StaffCount)
+    weight = checked_weight(profiles, by, weight, StaffCount, "fte")
     reduced = with_staff(aggregate_tasks(profiles, states, by=by), weight, "`capacity`")
     per_job = freed_per_job(reduced, levels, week)
     if adopted:
@@ -182,6 +183,7 @@ def fragmentation(
     meaning = staffed_meaning(
         reduced,
         per_job,
+        weight,
         measure="fragmentation",
         value="share of the freed time in blocks of a given size per person",
         unit="share, 0 to 1",

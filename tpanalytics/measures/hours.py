@@ -186,7 +186,7 @@ def hours(
     base += f", weighted by {STAFF[weight]}; jobs without {STAFF[weight]} are excluded" if staffed else ""
     policy = (_NOT_ZERO, f"Means and quantiles are over {base}.")
     value = f"documented hours of {reduced.groups.a_group}, for one incumbent of each job"
-    meaning = _hours_meaning(reduced, "hours", staffed=staffed, value=value, policy=policy)
+    meaning = _hours_meaning(reduced, "hours", staffed=staffed, basis=weight, value=value, policy=policy)
     return attach_metadata(reduced.groups.named(result), meaning)
 
 
@@ -221,5 +221,4 @@ _NOT_ZERO = "Missing hours are excluded, not counted as zero."
 
 
 def _hours_meaning(reduced: TaskCounts, measure: str, **fields: Any) -> Meaning:
-    basis = "headcount" if fields.get("staffed") else "hours"
-    return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", basis=basis, **fields)
+    return meaning_of(reduced, covered="hours", measure=measure, unit="hours per week", **fields)

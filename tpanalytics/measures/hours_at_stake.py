@@ -10,11 +10,11 @@ from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, known_sum, n_stated, share_of
 from tpanalytics.measures._core.bounds import assumed_week_note
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.checks import check_choice, checked_week
+from tpanalytics.measures._core.checks import checked_week
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, undocumented_hours_expressions
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.measures._core.staff import STAFF, named_after, with_optional_staff
+from tpanalytics.measures._core.staff import STAFF, checked_weight, named_after, with_optional_staff
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE
 from tpanalytics.schema import LEVELS, NOT_ASSESSED, level_order
 from tpanalytics.typing import StaffCount
@@ -34,7 +34,7 @@ def hours_at_stake(
     *,
     by: By = BY_FAMILY,
     level: str = "H1",
-    weight: StaffCount = "fte",
+    weight: StaffCount | None = None,
     contract_hours: float | None = None,
     states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
@@ -54,7 +54,8 @@ def hours_at_stake(
     by
         Group columns, as in `impact`.
     weight
-        ``"fte"`` counts full-time equivalents, ``"headcount"`` people.
+        ``"fte"`` counts full-time equivalents, ``"headcount"`` people. None means ``"headcount"`` if `by` has a column
+        of people, and ``"fte"`` otherwise.
     level
         AI impact level to sum.
     contract_hours
@@ -113,7 +114,7 @@ def hours_at_stake(
     if not isinstance(level, str) or level in ("", NOT_ASSESSED):
         raise ArgumentError(f"`level` must be an AI impact level like 'H1', not {level!r}.")
     week = checked_week(contract_hours)
-    check_choice("weight", weight, StaffCount)
+    weight = checked_weight(profiles, by, weight, StaffCount, "fte")
     reduced = aggregate_tasks(profiles, states, by=by)
     has_staff = weight in reduced.jobs.columns
     reduced = with_optional_staff(reduced, weight)
@@ -152,7 +153,7 @@ def hours_at_stake(
             basis="hours",
             policy=(
                 POTENTIAL_CHANGE,
-                f"hours is for one incumbent of each job; {weight}_hours includes only jobs with {STAFF[weight]}.",
+                f"hours is for one incumbent of each job; {weight}_hours is hours times {STAFF[weight]}.",
                 (
                     "The upper bound adds tasks that are not assessed, and undocumented contract hours of jobs with a "
                     f"task without hours that is or could be at {level}."

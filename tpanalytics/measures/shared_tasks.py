@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import known_sum
+from tpanalytics.measures._core.aggregate import family_or_none, known_sum
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole
+from tpanalytics.measures._core.groups import group_columns
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.schema import level_order
@@ -57,7 +58,7 @@ def shared_tasks(
         ``task_key``          String   task id or normalised text, depending on `same_task`
         ``task``              String   task text; the alphabetically first if they differ
         ``jobs``              UInt32   jobs with the task
-        ``families``          UInt32   job families of these jobs
+        ``families``          UInt32   job families of these jobs; null if `jobs` has no families
         ``tasks``             UInt32   task rows in these jobs
         ``tasks_with_hours``  UInt32   task rows with hours
         ``hours``             Float64  hours per week, for one incumbent per job; null if none are known
@@ -89,7 +90,7 @@ def shared_tasks(
     ('Wear and inspect personal protective equipment before entering marked zones', 46, 16, 26.5)
     """
     check_whole("min_jobs", min_jobs, least=1)
-    matrix = task_matrix(profiles, states, same_task)
+    matrix = task_matrix(profiles, states, same_task, by=family_or_none(profiles))
     all_tasks = per_task(matrix)
     total = float(matrix.reduced.cells.get_column("hours").sum())
     shared = all_tasks.filter(pl.col("jobs") >= min_jobs)
@@ -112,6 +113,7 @@ def shared_tasks(
         result,
         meaning_of(
             matrix.reduced,
+            columns=group_columns(profiles, None),
             covered="hours",
             measure="shared_tasks",
             value=f"known hours of a task in {min_jobs} or more jobs",
@@ -119,7 +121,7 @@ def shared_tasks(
             basis="hours",
             policy=(
                 "Hours are for one incumbent of each job. Missing hours are excluded, not counted as zero.",
-                *_notes(all_tasks, shared, total),
+                *_notes(all_tasks, shared, total, has_families=bool(matrix.reduced.groups.columns.by)),
             ),
             warnings=(
                 "Differently worded tasks do not match, so the shared work is a lower bound.",
@@ -155,12 +157,13 @@ def _levels(matrix: TaskMatrix, shared: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _notes(all_tasks: pl.DataFrame, shared: pl.DataFrame, total: float) -> tuple[str, ...]:
+def _notes(all_tasks: pl.DataFrame, shared: pl.DataFrame, total: float, *, has_families: bool) -> tuple[str, ...]:
     across = all_tasks.filter(pl.col("families") >= 2)
     no_hours = shared.get_column("hours").null_count()
-    share = float(across.get_column("hours").sum()) / total if total else None
+    share = float(across.get_column("hours").sum()) / total if total and has_families else None
+    in_families = f" Tasks in 2 or more families: {across.height:,}." * has_families
     return (
-        f"Tasks listed: {shared.height:,} of {all_tasks.height:,}. Tasks in 2 or more families: {across.height:,}.",
+        f"Tasks listed: {shared.height:,} of {all_tasks.height:,}.{in_families}",
         *(() if share is None else (f"{share:.1%} of all known hours are in tasks of 2 or more families.",)),
         *((f"Listed tasks without known hours: {no_hours:,}.",) * bool(no_hours)),
     )

@@ -47,8 +47,8 @@ def transitions(
     Parameters
     ----------
     before, after
-        The two snapshots to compare. Uses ``job_id, job_family`` from `jobs`, and ``job_id, task_id, task,
-        ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        The two snapshots to compare. Uses ``job_id`` from `jobs`, and ``job_id, task_id, task, ai_impact_level,
+        validation_state, weekly_hours`` (hours per week) from `tasks`.
     of
         Use ``"level"`` for AI impact levels, or ``"state"`` for validation states.
     same_task
@@ -124,7 +124,7 @@ def transitions(
 def _of_levels(
     before: TaskProfiles, after: TaskProfiles, same_task: SameTask, states: Sequence[str] | None
 ) -> pl.DataFrame:
-    pair = match_tasks(before, after, states, same_task=same_task)
+    pair = match_tasks(before, after, states, by=None, same_task=same_task)
     order = level_order([*pair.levels, None])
     result = (
         _with_moves(pair.tasks)
@@ -143,6 +143,7 @@ def _of_levels(
         meaning_of_both(
             pair.before,
             pair.after,
+            columns=pair.groups.columns,
             covered="level",
             measure="transitions",
             value="tasks of a job by AI impact level before and after",
@@ -240,7 +241,7 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
     """Return a snapshot's task counts, and the state of each task with an id or text."""
-    _, tasks, columns = inputs = read_identified(profiles, same_task)
+    _, tasks, columns = inputs = read_identified(profiles, same_task, by=None)
     jobs, groups = group_jobs(inputs.jobs, columns)
     sums = sum_tasks(tasks, "name", "job_id", "state")
     check_hours(tasks, sums)

@@ -14,6 +14,7 @@ from tpanalytics._paths import local_path
 from tpanalytics.errors import SchemaError, SnapshotError
 from tpanalytics.profiles.snapshot.layout import MANIFEST, STATE, read_versioned
 from tpanalytics.profiles.snapshot.read_write import open_snapshot
+from tpanalytics.profiles.snapshot.taxonomy_columns import with_stored_taxonomy
 from tpanalytics.schema import AS_OF, TENANT, History
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def read_history(source: str | Path | Sequence[str | Path]) -> History:
     snapshots.sort(key=lambda one: (one.tenant is None, one.tenant or "", one.started, str(one.folder)))
     _check_schema_versions(snapshots)
     _check_times(snapshots)
-    opened = [(one, open_snapshot(one.folder, lazy=True, verified=False)) for one in snapshots]
+    opened = [
+        (one, with_stored_taxonomy(open_snapshot(one.folder, lazy=True, verified=False), one.folder))
+        for one in snapshots
+    ]
     entries = [
         {
             TENANT: one.tenant,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from tpanalytics.api.records import DECODE_ERRORS
 from tpanalytics.errors import ApiError, ConfigError, SchemaError, TpAnalyticsError, warn
 from tpanalytics.formatting import plural
 from tpanalytics.profiles.load import check_client, progress_bar
+from tpanalytics.profiles.snapshot.taxonomy_columns import own_levels, split_by_place, with_levels
 from tpanalytics.profiles.snapshot.taxonomy_file import Place, TaxonomyFile, open_taxonomy
 from tpanalytics.schema import HIERARCHY, TaskProfiles, require
 
@@ -58,7 +58,8 @@ def load_taxonomy(
         Task profiles with eager or lazy Polars frames.
     cache
         A file such as ``"taxonomy.jsonl"``, or the folder of a snapshot, to save responses in as they arrive. If the
-        call is interrupted, or if there are new tasks later, the next call only requests what is missing. If None,
+        call is interrupted, or if there are new tasks later, the next call only requests what is missing. With the
+        folder of a snapshot, `read_profiles` and `read_history` also add the four columns from then on. If None,
         nothing is written to disk.
     resume
         If False, ignore columns added by an earlier call, and replace the contents of `cache`.
@@ -112,15 +113,15 @@ def load_taxonomy(
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ConfigError(f"`workers` must be a whole number, 1 or more, not {workers!r}.")
     tasks = _checked_tasks(profiles)
-    own = _own_levels(tasks, resume=resume)
-    known, missing = _split(tasks, own)
+    own = own_levels(tasks, resume=resume)
+    known, missing = split_by_place(tasks, own)
     settings, path = client.settings, None if cache is None else local_path(cache)
     with open_taxonomy(path, settings.base_url, settings.tenant, resume=resume) as file, _add_resume_note(file):
         requested = [task_id for task_id in missing if task_id not in file.places]
         _request_all(client, requested, file, workers=workers, show=progress)
     answers = [file.places[task_id] for task_id in missing]
     _warn_if_none_placed(known, answers, len(requested))
-    return _with_levels(profiles, tasks, own, known, answers)
+    return with_levels(profiles, tasks, own, known, answers)
 
 
 def _checked_tasks(profiles: TaskProfiles) -> pl.LazyFrame:
@@ -139,35 +140,6 @@ def _checked_tasks(profiles: TaskProfiles) -> pl.LazyFrame:
             "Rename or drop it first."
         )
     return tasks
-
-
-def _own_levels(tasks: pl.LazyFrame, *, resume: bool) -> dict[str, pl.Expr]:
-    """Return the levels that the tasks already have, in columns or in ``hierarchy``."""
-    columns = tasks.collect_schema()
-    levels = {name: pl.lit(None, dtype=pl.String) for name in HIERARCHY}
-    if HIERARCHY[0] in columns and resume:
-        levels = {name: pl.col(name).cast(pl.String) for name in HIERARCHY}
-    if isinstance(columns.get("hierarchy"), pl.List):
-        path = pl.col("hierarchy")
-        complete = path.list.len() == len(HIERARCHY)  # only a complete path says which level is which
-        levels = {
-            name: pl.when(complete).then(path.list.get(i, null_on_oob=True)).otherwise(level).alias(name)
-            for i, (name, level) in enumerate(levels.items())
-        }
-    return levels
-
-
-_has_place = pl.any_horizontal(pl.col(name).is_not_null() for name in HIERARCHY)
-_task_id = pl.col("task_id").cast(pl.String)
-
-
-def _split(tasks: pl.LazyFrame, own: dict[str, pl.Expr]) -> tuple[pl.DataFrame, list[str]]:
-    """Return the places that the tasks already have, and the ids of tasks without one."""
-    rows = tasks.select(_task_id, **own).drop_nulls("task_id").unique(maintain_order=True).collect()
-    known = rows.filter(_has_place).unique("task_id", keep="first", maintain_order=True)
-    ids = rows.get_column("task_id").unique(maintain_order=True)
-    missing = ids.filter(~ids.is_in(known.get_column("task_id").implode()))
-    return known, [task_id for task_id in missing if task_id not in {"", ".", ".."}]  # not valid in a path
 
 
 def _request_all(client: Client, task_ids: list[str], file: TaxonomyFile, *, workers: int, show: bool) -> None:
@@ -240,35 +212,6 @@ def _warn_if_none_placed(known: pl.DataFrame, answers: list[Place], n_requested:
             f"The service knows none of {plural(len(answers), 'distinct task')} (404), so none has a place in the "
             "taxonomy. Check that the client is connected to the tenant of the profiles."
         )
-
-
-def _with_levels(
-    profiles: TaskProfiles, tasks: pl.LazyFrame, own: dict[str, pl.Expr], known: pl.DataFrame, answers: list[Place]
-) -> TaskProfiles:
-    """Add the columns to the tasks and the counts to the manifest. Lazy tasks remain lazy."""
-    placed = [(place.task_id, *place.levels) for place in answers if place.levels]
-    loaded = pl.DataFrame(placed, {"task_id": pl.String, **dict.fromkeys(HIERARCHY, pl.String)}, orient="row")
-    lookup = pl.concat([known, loaded])
-    has_own = pl.any_horizontal(level.is_not_null() for level in own.values())
-    ids = lookup.get_column("task_id")
-    # Use an expression instead of a join, so that Polars can skip columns that aren't used.
-    levels = {
-        name: pl.when(has_own)
-        .then(level)
-        .otherwise(_task_id.replace_strict(ids, lookup.get_column(name), default=None, return_dtype=pl.String))
-        for name, level in own.items()
-    }
-    others = [name for name in tasks.collect_schema().names() if name not in HIERARCHY]
-    result: Any = tasks.select(*others, **levels)
-    if isinstance(profiles.tasks, pl.DataFrame):
-        result = result.collect()
-    counts = {
-        "distinct_tasks": tasks.select(_task_id.drop_nulls().n_unique()).collect().item(),
-        "distinct_tasks_with_place": lookup.height,
-        "distinct_tasks_not_found": sum(not place.found for place in answers),
-        "tasks_without_place": result.lazy().select((~_has_place).sum()).collect().item(),
-    }
-    return replace(profiles, tasks=result, manifest={**profiles.manifest, "taxonomy": counts})
 
 
 @contextmanager

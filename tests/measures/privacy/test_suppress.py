@@ -22,7 +22,8 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.labels import with_labels, without_labels
 from tpanalytics.measures.privacy.group_counts import group_counts
 from tpanalytics.measures.privacy.policy import SUPPRESSED, Privacy
-from tpanalytics.measures.privacy.suppress import apply_policy, suppress, suppressed_families
+from tpanalytics.measures.privacy.suppress import suppress
+from tpanalytics.measures.privacy.suppress_groups import apply_policy, suppressed_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +52,7 @@ STAFFED = {
     *("hours_at_stake", "hours, over people", "impact, by headcount"),
 }
 VALIDATED = {"impact, validated"}
+#: Results with a row per job.
 every_result = pytest.mark.parametrize("name", RESULTS)
 some_results = pytest.mark.parametrize("name", ["hours", "coverage", "impact, by headcount", "fragmentation"])
 limits = st.fixed_dictionaries({"min_jobs": st.integers(0, 4), "min_headcount": st.sampled_from([0, 1, 2.5, 5, 50])})
@@ -517,7 +519,7 @@ def test_no_jobs_return_an_empty_result(name: str) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda r, p: suppress(r.drop("job_family"), p), "`result` has no column 'job_family'"),
+        (lambda r, p: suppress(r.drop("job_family"), p), "`result` of hours has no column 'job_family'"),
         (lambda r, p: suppress(r.drop("jobs")), "`result` has no column 'jobs'.*pass `profiles`"),
         (lambda r, p: suppress(r, p.filter(pl.col("job_family") == "A")), "has the family 'B', which"),
         (lambda r, p: Privacy(min_jobs=-1), "`min_jobs` must be a whole number, 0 or more, not -1"),

@@ -39,7 +39,7 @@ def bridge(layout: DrawnGroups, company: dict[str, Any], meaning: Meaning) -> th
     return theme.assemble(
         [*_bars(steps), theme.footer(captions.wrapped([*notes, *layout.sources]), below=44)],
         title=_finding(company, meaning),
-        subtitle=f"Weekly hours rated {company['level']}, one incumbent per job · {layout.population}",
+        subtitle=f"Weekly hours rated {company['ai_impact_level']}, one incumbent per job · {layout.population}",
         description=_description(steps, company, notes, layout.population),
         width=_WIDTH,
         height=len(_NAMES) * _ROW,

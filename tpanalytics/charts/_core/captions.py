@@ -13,10 +13,12 @@ from tpanalytics.measures._core.change_notes import COVERAGE_CHANGE_LIMIT, pull_
 from tpanalytics.measures._core.groups import SEPARATOR
 from tpanalytics.measures._core.labels import by_of, with_labels
 from tpanalytics.measures._core.metadata import NULL_REASONS, attach_metadata, get_metadata
-from tpanalytics.measures.privacy.group_counts import members
+from tpanalytics.measures._core.staff import STAFF
+from tpanalytics.measures.privacy.group_counts import counts_fte, members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, Privacy, suppression_note
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.measures.privacy.suppress import apply_change_policy, suppressed_families
+from tpanalytics.measures.privacy.suppress import apply_change_policy
+from tpanalytics.measures.privacy.suppress_groups import suppressed_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,12 +101,15 @@ def missing_figure_reason(cases: Mapping[str, pl.Expr], *texts: pl.Expr) -> pl.E
     return pl.coalesce([*(pl.when(test).then(pl.lit(text)) for text, test in tests.items()), *texts])
 
 
-def suppression_footnote(result: pl.DataFrame, privacy: Privacy | None, words: Grouping) -> list[str]:
-    """Return a footnote with the number of suppressed groups, if any."""
+def suppression_footnote(
+    result: pl.DataFrame, privacy: Privacy | None, words: Grouping, profiles: Iterable[TaskProfiles]
+) -> list[str]:
+    """Return a footnote with the number of suppressed groups, if any, and whether FTE count as people."""
     suppressed = len(suppressed_families(result))
     if not suppressed or privacy is None:
         return []
-    note = suppression_note(suppressed, result.get_column("group").n_unique(), privacy, words.noun)
+    fte = bool(privacy.min_headcount) and any(counts_fte(each, words.by) for each in profiles)
+    note = suppression_note(suppressed, result.get_column("group").n_unique(), privacy, words.noun, fte=fte)
     return [f"{SUPPRESSED_MARK} = suppressed. {note}"]
 
 
@@ -191,10 +196,15 @@ def coverage_note(have: Mapping[str, float | None], *validated: float | None, of
 
 
 def coverage_of(meaning: Meaning, *parts: str, needed: str = "") -> str:
-    """Describe a result's company-wide coverage. `needed` names the fields of "hours, level and headcount"."""
-    names = {"hours": "hours", "level": "a level", "hours, level and headcount": needed}
+    """Describe a result's company-wide coverage. `needed` names the fields of `staffed_part`."""
+    names = {"hours": "hours", "level": "a level", staffed_part(meaning): needed}
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
     return coverage_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
+
+
+def staffed_part(meaning: Meaning) -> str:
+    """Return the part of the coverage that counts tasks with hours, a level and people."""
+    return f"hours, level and {STAFF.get(meaning.basis, '')}"
 
 
 def _amount(value: float | None) -> str:

@@ -65,7 +65,8 @@ def groups(
         counted = shown.filter(~captions.is_suppressed())
     are_summed = totals and not (words.columns.tasks and selected is not None)
     population = captions.population(words, counted, counts if are_summed else None)
-    return _groups(shown, population, captions.source_line(profiles.manifest), privacy, words, selected)
+    sources = captions.source_line(profiles.manifest)
+    return _groups(shown, population, sources, privacy, words, (profiles,), selected)
 
 
 def groups_of_change(
@@ -78,7 +79,7 @@ def groups_of_change(
 ) -> DrawnGroups:
     """Return the groups to draw when comparing two snapshots. Totals are taken from `counts`, of the later one."""
     population = captions.population(words, shown, counts if any_shown(shown) else None, " after")
-    return _groups(shown, population, captions.source_lines(before, after), privacy, words)
+    return _groups(shown, population, captions.source_lines(before, after), privacy, words, (before, after))
 
 
 def _groups(
@@ -87,11 +88,12 @@ def _groups(
     sources: list[str],
     privacy: Privacy | None,
     words: Grouping,
+    profiles: Sequence[TaskProfiles],
     selected: Sequence[str] | None = None,
 ) -> DrawnGroups:
     rows, suppression = (
         theme.sanitize_labels(_with_job_names(shown)),
-        captions.suppression_footnote(shown, privacy, words),
+        captions.suppression_footnote(shown, privacy, words, profiles),
     )
     labels = dict(zip(shown["group"], rows["group"], strict=True))
     return DrawnGroups(rows, any_shown(shown), population, suppression, sources, words, labels, selected)

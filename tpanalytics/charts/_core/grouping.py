@@ -100,12 +100,7 @@ class Grouping(NamedTuple):
 
     def overlap_notes(self, weight: str | None) -> list[str]:
         """Explain which jobs count in several groups, unless the figures are for the people in each group."""
-        notes = []
-        if self.columns.people and weight not in STAFF:
-            notes.append(f"A job counts in every {self.one} that has people in it, so {self.many} overlap.")
-        if self.columns.tasks:
-            notes.append(f"Jobs are counted in every {self.one} where they have at least one such task.")
-        return notes
+        return list(self.columns.overlap_notes(staffed=weight in STAFF))
 
 
 def grouping(profiles: TaskProfiles, by: By) -> Grouping:

@@ -12,7 +12,7 @@ from tpanalytics.formatting import MINUS, NONE, coverage_percent, hours as hours
 from tpanalytics.measures._core.change_notes import state_warnings
 from tpanalytics.measures._core.groups import ALL_JOBS, noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
-from tpanalytics.measures.privacy.policy import SUPPRESSED
+from tpanalytics.measures.privacy.policy import FTE_NOTE, SUPPRESSED
 from tpanalytics.measures.trend import COVERAGE_CHANGED
 from tpanalytics.schema import AS_OF, TENANT
 
@@ -171,9 +171,11 @@ class Shown:
         names = suppressed.get_column("line").unique(maintain_order=True).to_list()
         all_suppressed = suppressed.height == rows.height
         known = rows.filter(pl.col("figure").is_not_null())
+        policy = self.meaning.policy
+        fte = [FTE_NOTE] * (FTE_NOTE in policy)
         return [
-            *([f"{self.meaning.policy[-1]} Suppressed: {listed(names)}."] if names else []),
-            *([self.meaning.policy[-1]] if self.meaning.policy[-1].endswith("rows of jobs are suppressed.") else []),
+            *([f"{policy[-1 - len(fte)]} Suppressed: {listed(names)}.", *fte] if names else []),
+            *(note for line in policy if line.endswith("rows of jobs are suppressed.") for note in (line, *fte)),
             *([_DOTTED] if known.filter(reason=COVERAGE_CHANGED).height else []),
             *(["Hollow point: data grade C, do not quote on its own."] if known.filter(data_grade="C").height else []),
             *_without_figure(rows),

@@ -23,6 +23,7 @@ from tpanalytics.measures._core.checks import (
     share_of,
 )
 from tpanalytics.measures._core.groups import BY_FAMILY, GroupColumns, Groups, group_columns, label_groups
+from tpanalytics.measures._core.hierarchy import with_hierarchy_levels
 from tpanalytics.measures._core.snapshots import (
     SNAPSHOT,
     SNAPSHOT_COLUMNS,
@@ -34,7 +35,6 @@ from tpanalytics.measures._core.snapshots import (
 )
 from tpanalytics.schema import (
     COUNTED_STATES,
-    HIERARCHY,
     IMPUTED,
     NOT_ASSESSED,
     History,
@@ -62,7 +62,10 @@ __all__ = [
     "check_hours",
     "check_states",
     "columns_of_jobs",
+    "count_once",
     "counts",
+    "each_task_once",
+    "family_or_none",
     "group_jobs",
     "known_sum",
     "n_stated",
@@ -89,6 +92,8 @@ class TaskCounts(NamedTuple):
     #: Validation states to count.
     counted: list[str]
     groups: Groups
+    #: Like `cells`, but with each task counted once, if the cells are summed by groups of people.
+    once: pl.DataFrame | None = None
 
 
 class Inputs(NamedTuple):
@@ -99,6 +104,11 @@ class Inputs(NamedTuple):
     jobs: pl.DataFrame
     tasks: Any
     columns: GroupColumns
+
+
+def family_or_none(profiles: TaskProfiles) -> By:
+    """Return the column with job families, or None (all jobs together) if `jobs` has none."""
+    return BY_FAMILY if BY_FAMILY in columns_of_jobs(profiles) else None
 
 
 def columns_of_jobs(profiles: TaskProfiles) -> list[str]:
@@ -147,8 +157,9 @@ def _aggregate(
         jobs, groups = group_jobs(inputs.jobs, columns)
         cells = cells.sort("group", *keys)
     # Sort first because engines return rows in different orders and the sum of floats depends on the order.
-    keys = [*(["job"] if per == "job" else []), "group", *keys]
+    keys, once = [*(["job"] if per == "job" else []), "group", *keys], None
     if per == "group":
+        once = count_once(cells, jobs, columns) if columns.people else None
         cells = (
             cells.group_by(keys, maintain_order=True)
             .agg(
@@ -164,7 +175,21 @@ def _aggregate(
         state_counts.filter(pl.col("state").is_in(states)).select("state", "n"),
         states,
         groups,
+        once,
     )
+
+
+def count_once(rows: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns) -> pl.DataFrame:
+    """Select the rows of each job in one of its groups of people only, so that no task counts more than once."""
+    if not columns.people:
+        return rows
+    first = jobs.unique(["job_id", *columns.tasks], keep="first", maintain_order=True).select("job")
+    return rows.join(first, on="job", how="semi", maintain_order="left")
+
+
+def each_task_once(reduced: TaskCounts) -> pl.DataFrame:
+    """Return the cells with each task counted once, even if groups of people overlap."""
+    return count_once(reduced.cells, reduced.jobs, reduced.groups.columns) if reduced.once is None else reduced.once
 
 
 def _sum_by_columns(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:
@@ -194,7 +219,7 @@ def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Seque
 def _sum_by_job(
     profiles: TaskProfiles, states: list[str], levels: list[str] | None, task_columns: Sequence[str]
 ) -> pl.DataFrame:
-    tasks = mark_snapshots(profiles)
+    tasks = _tasks_with(profiles, task_columns)
     if levels is not None:
         tasks = tasks.filter(_is_any("ai_impact_level", levels))
     return sum_tasks(tasks.filter(counts(states)), "job_id", *task_columns, extremes=False)
@@ -243,14 +268,19 @@ def read_inputs(profiles: TaskProfiles, by: By = BY_FAMILY) -> Inputs:
     columns_of_jobs(profiles)
     columns = group_columns(profiles, by)
     require(profiles.tasks, "job_id", "ai_impact_level", "validation_state", "weekly_hours", name="tasks")
-    tasks = mark_snapshots(profiles)
+    tasks = _tasks_with(profiles, columns.tasks)
     check_numbers(tasks, "tasks", "weekly_hours")
-    missing = [name for name in columns.tasks if name not in tasks.collect_schema().names()]
-    tasks = tasks.with_columns(nw.col("hierarchy").list.get(HIERARCHY.index(name)).alias(name) for name in missing)
     jobs = _read_jobs(profiles.jobs, columns)
     if isinstance(profiles, History):
         check_added_up(jobs, columns.by)
     return Inputs(_attach_people(jobs, profiles.people, columns), tasks, columns)
+
+
+def _tasks_with(profiles: TaskProfiles, task_columns: Sequence[str]) -> Any:
+    """Return the tasks with the columns to group by, some of which can be levels of the hierarchy."""
+    tasks = mark_snapshots(profiles)
+    present = tasks.collect_schema().names()
+    return with_hierarchy_levels(tasks, [name for name in task_columns if name not in present])
 
 
 def group_jobs(

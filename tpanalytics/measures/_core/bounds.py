@@ -42,6 +42,7 @@ Range = tuple[float, float]
 
 def assumed_week_note(jobs: pl.DataFrame, week: float | None) -> tuple[str, ...]:
     """Return a warning if contract hours are assumed for some jobs."""
+    jobs = jobs.unique("job_id") if "job_id" in jobs.columns else jobs  # they can be in several groups
     without = jobs.height - (jobs.get_column("contract_hours").count() if "contract_hours" in jobs.columns else 0)
     if week is None or not without:
         return ()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tpanalytics.measures._core.aggregate import TaskCounts
+    from tpanalytics.measures._core.groups import GroupColumns
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.snapshot_pairs import Pair
     from tpanalytics.schema import TaskProfiles
@@ -37,9 +38,18 @@ _PARTS = {"hours": "hours", "level": "a level", "both": "hours and a level"}
 
 
 def meaning_of_both(
-    before: TaskCounts, after: TaskCounts, *, covered: str = "both", warnings: tuple[str, ...] = (), **facts: Any
+    before: TaskCounts,
+    after: TaskCounts,
+    *,
+    columns: GroupColumns,
+    covered: str = "both",
+    warnings: tuple[str, ...] = (),
+    **facts: Any,
 ) -> Meaning:
-    """Return metadata with the later snapshot's counts, the coverage of both, and the lower grade."""
+    """Return metadata with the later snapshot's counts, the coverage of both, and the lower grade.
+
+    If groups overlap, pass the counts for all jobs together.
+    """
     first, second = (
         meaning_of(side, covered=covered, measure="", value="", unit="", basis="") for side in (before, after)
     )
@@ -55,7 +65,7 @@ def meaning_of_both(
         f"{_summary('Before', first)}; {_summary('after', second)}.",
         *facts.pop("policy", ()),
     )
-    later = meaning_of(after, covered=covered, policy=policy, **facts)
+    later = meaning_of(after, covered=covered, columns=columns, policy=policy, **facts)
     imputed = tuple(
         f"{meaning.share_imputed:.1%} of the hours {when} are imputed. Changes to them count as newly measured."
         for when, meaning in (("before", first), ("after", second))

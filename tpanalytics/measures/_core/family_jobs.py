@@ -8,9 +8,10 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks, n_stated, per_job, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import grade
-from tpanalytics.measures.privacy.group_counts import people_of
-from tpanalytics.measures.privacy.suppress import suppressed_jobs
+from tpanalytics.measures.privacy.group_counts import counts_fte, people_of
+from tpanalytics.measures.privacy.suppress_jobs import suppressed_jobs
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ __all__ = ["FamilyJobs", "jobs_of_family"]
 
 
 class FamilyJobs(NamedTuple):
-    """A family's unsuppressed jobs, with hours by level and the number of suppressed jobs."""
+    """A family's unsuppressed jobs, with hours by level, the number of suppressed jobs, and whether FTE count."""
 
     jobs: pl.DataFrame
     levels: pl.DataFrame
     left_out: int
+    counts_fte: bool
 
 
 @cached
@@ -61,4 +63,6 @@ def jobs_of_family(
     )
     columns = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
     levels = cells.select("job", "level", "n", "n_known", "hours")
-    return FamilyJobs(jobs.select(*columns, "h1", "coverage", "data_grade"), levels, len(suppressed))
+    return FamilyJobs(
+        jobs.select(*columns, "h1", "coverage", "data_grade"), levels, len(suppressed), counts_fte(profiles, BY_FAMILY)
+    )

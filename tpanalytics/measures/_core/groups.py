@@ -10,6 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
+from tpanalytics.formatting import plural_of
 from tpanalytics.schema import HIERARCHY, History, TaskProfiles, check_profiles, require
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ _RESERVED = {
 }
 
 
+#: Names used while tasks are summed, so that a group column of the tasks can't have them.
+_RESERVED_FOR_TASKS = {"imputed", "key", "least", "level", "most", "n", "n_imputed", "n_known", "name", "state"}
+
+
 class GroupColumns(NamedTuple):
     """The columns that define a grouping, by the table they are read from."""
 
@@ -71,6 +76,15 @@ class GroupColumns(NamedTuple):
     def overlap(self) -> bool:
         """Whether a job can be in several groups."""
         return bool(self.people or self.tasks)
+
+    def overlap_notes(self, *, staffed: bool) -> tuple[str, ...]:
+        """Explain which jobs count in several groups, unless the figures are for the people in each group."""
+        one, notes = short_noun(self.by), []
+        if self.people and not staffed:
+            notes.append(f"A job counts in every {one} that has people in it, so {plural_of(one)} overlap.")
+        if self.tasks:
+            notes.append(f"Jobs are counted in every {one} where they have at least one such task.")
+        return tuple(notes)
 
 
 class Groups(NamedTuple):
@@ -98,6 +112,14 @@ class Groups(NamedTuple):
 
     def named(self, result: pl.DataFrame) -> pl.DataFrame:
         """Replace the ``group`` column of a result with the columns that define the groups."""
+        for table, names in (
+            ("jobs", self.columns.jobs),
+            ("people", self.columns.people),
+            ("tasks", self.columns.tasks),
+        ):
+            for name in names:
+                if name in result.columns and name != "job_id":
+                    raise _reserved(name, table, "a column of the result")
         named = result.join(self.table, on="group", how="left", maintain_order="left")
         first = [name for name in self.table.columns if name != "group"]
         return named.select(*first, pl.exclude("group", *first))
@@ -113,17 +135,25 @@ def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
     tables = {"jobs": _names(profiles.jobs), "people": _names(profiles.people), "tasks": _task_columns(profiles.tasks)}
     found: dict[str, list[str]] = {table: [] for table in tables}
     for name in names:
-        if name in _RESERVED:
-            raise ArgumentError(
-                f"`by`: {name!r} is also a column of the result. "
-                f"Rename it when loading, like from_frames(..., columns={{{name!r}: {name + '_group'!r}}})."
-            )
         table = next((table for table, present in tables.items() if name in present), None)
+        if name in _RESERVED:
+            raise _reserved(name, table, "a column of the result")
         if table is None:
             _raise_for_unknown(name, tables)
+        if table == "tasks" and name in _RESERVED_FOR_TASKS:
+            raise _reserved(name, table, "a name used while tasks are summed")
         found[table].append(name)
     jobs, people, tasks = (tuple(found[table]) for table in tables)
     return GroupColumns(names, jobs, people, tasks, history=isinstance(profiles, History))
+
+
+def _reserved(name: str, table: str | None, what: str) -> ArgumentError:
+    """Return an error with the call that renames a group column."""
+    function = "assign_people" if table == "people" else "from_frames"
+    return ArgumentError(
+        f"`by`: {name!r} is also {what}. "
+        f"Rename it when loading, like {function}(..., columns={{{name!r}: {name + '_group'!r}}})."
+    )
 
 
 def _names(frame: Any) -> list[str]:

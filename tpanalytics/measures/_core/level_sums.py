@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks, columns_of_jobs, known_sum, n_stated
+from tpanalytics.measures._core.aggregate import (
+    aggregate_jobs,
+    aggregate_tasks,
+    columns_of_jobs,
+    each_task_once,
+    known_sum,
+    n_stated,
+)
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.staff import STAFF, with_staff
 
@@ -169,7 +176,7 @@ def group_sums(
         jobs.join(tasks, on="group", how="left"),
         level_sums(cells, "group"),
         per_job,
-        reduced._replace(cells=by_level),
+        reduced._replace(cells=by_level, once=each_task_once(reduced) if reduced.groups.columns.people else None),
         {},
     )
 

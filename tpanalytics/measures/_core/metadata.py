@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.formatting import html_lines, plural
+from tpanalytics.measures._core.aggregate import each_task_once
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tpanalytics.measures._core.aggregate import TaskCounts
+    from tpanalytics.measures._core.groups import GroupColumns
 
 __all__ = [
     "NULL_REASONS",
@@ -48,6 +51,7 @@ NULL_REASONS = {
     "NO_VARIATION": "all levels are the same",
     "NOTHING_FREED": "no hours are freed under these assumptions",
     "TOO_FEW": "there is too little data",
+    "GROUPS_OVERLAP": "groups overlap, and the total counts each job once",
     "SUPPRESSED": "suppressed (small group)",
 }
 
@@ -69,14 +73,14 @@ class Meaning:
     numerator, denominator
         Descriptions of the numerator and denominator. Empty if the figure is not a ratio.
     basis
-        Basis of the figure: ``"task"``, ``"hours"``, ``"job"`` or ``"headcount"``.
+        Basis of the figure: ``"task"``, ``"hours"``, ``"job"``, ``"headcount"`` or ``"fte"``.
     states
         Validation states that are counted.
     jobs, tasks
-        Number of jobs, and number of counted tasks.
+        Number of jobs, and number of counted tasks. Each counts once, even if groups overlap.
     coverage
-        Share of tasks (0 to 1) with ``hours``, a ``level``, or ``both``. Headcount figures also include the share of
-        ``jobs with headcount``. None if there are no tasks or jobs.
+        Share of tasks (0 to 1) with ``hours``, a ``level``, or ``both``. Figures for all people also include the share
+        of ``jobs with headcount`` or ``jobs with full-time equivalents``. None if there are no tasks or jobs.
     share_suggested
         Share of tasks that are not validated, 0 to 1.
     share_imputed
@@ -210,10 +214,18 @@ def attach_metadata(result: pl.DataFrame, meaning: Meaning) -> MeasureResult:
 
 
 def meaning_of(
-    reduced: TaskCounts, *, covered: str = "both", staffed: bool = False, warnings: tuple[str, ...] = (), **facts: Any
+    reduced: TaskCounts,
+    *,
+    covered: str = "both",
+    staffed: bool = False,
+    columns: GroupColumns | None = None,
+    policy: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+    **facts: Any,
 ) -> Meaning:
-    """Return result metadata, with counts and coverage from the aggregated tables."""
-    jobs, cells = reduced.jobs, reduced.cells
+    """Return result metadata, with counts and coverage from the aggregated tables, in which each task counts once."""
+    jobs, cells = reduced.jobs, each_task_once(reduced)
+    columns = columns or reduced.groups.columns
     n = _total(cells, "n")
     # Imputed hours must not increase the coverage or the grade.
     n_imputed = _total(cells, "n_imputed")
@@ -223,13 +235,14 @@ def meaning_of(
         coverage["level"] = _share(_total(assessed, "n"), n)
         coverage["both"] = _share(_total(assessed, "n_known") - _total(assessed, "n_imputed"), n)
     if staffed and "headcount" in jobs.columns:
-        coverage["jobs with headcount"] = _share(jobs.get_column("headcount").count(), jobs.height)
+        people = STAFF.get(facts["basis"], STAFF["headcount"])
+        coverage[f"jobs with {people}"] = _share(jobs.get_column("headcount").count(), jobs.height)
     share_imputed = _share(_total(cells, "imputed"), _total(cells, "hours")) or 0.0
     if n_imputed:
         note = f"{share_imputed:.1%} of the hours are imputed ({plural(round(n_imputed), 'task')})."
         warnings = (note, *warnings)
     return Meaning(
-        by=reduced.groups.columns.by,
+        by=columns.by,
         jobs=jobs.get_column("job_id").n_unique() if reduced.groups.columns.overlap else jobs.height,
         tasks=int(n),
         states=tuple(reduced.counted),
@@ -237,6 +250,7 @@ def meaning_of(
         share_suggested=_share(dict(reduced.states.rows()).get("suggested", 0), n),
         share_imputed=share_imputed,
         grade=grade_of(coverage.get(covered)),
+        policy=(*policy, *columns.overlap_notes(staffed=facts["basis"] in STAFF)),
         warnings=warnings,
         **facts,
     )

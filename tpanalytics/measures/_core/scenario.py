@@ -11,6 +11,7 @@ from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.aggregate import known_sum, n_stated
 from tpanalytics.measures._core.checks import checked_week, is_number
 from tpanalytics.measures._core.metadata import grade_of, meaning_of
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.schema import NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.typing import StaffCount
 
 __all__ = [
     "CAPACITY_NOTE",
@@ -130,13 +132,14 @@ def undocumented_hours(reduced: TaskCounts, contract_hours: float | None) -> tup
     contract_hours = checked_week(contract_hours, _FULL_CONTRACT)
     jobs = reduced.jobs
     own = pl.col("contract_hours") if "contract_hours" in jobs.columns else pl.lit(None, dtype=pl.Float64)
-    weeks = jobs.select("job", week=own)
+    weeks = jobs.select("job", "job_id", week=own)
     warnings: tuple[str, ...] = ()
-    n_missing = weeks.get_column("week").null_count()
+    each_job = weeks.unique("job_id")
+    n_missing = each_job.get_column("week").null_count()
     if contract_hours is not None:
         weeks = weeks.with_columns(pl.col("week").fill_null(contract_hours))
         if n_missing:
-            count = f"{n_missing:,} of {weeks.height:,}"
+            count = f"{n_missing:,} of {each_job.height:,}"
             warnings = (f"The figures assume {contract_hours:g} h per week for jobs without contract hours ({count}).",)
     documented = reduced.cells.group_by("job").agg(documented=pl.col("hours").sum())
     rest = (pl.col("week") - pl.col("documented").fill_null(0.0)).clip(lower_bound=0.0)
@@ -226,8 +229,8 @@ def why_null() -> pl.Expr:
     )
 
 
-def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) -> Meaning:
-    """Return metadata for a headcount figure, graded by the share of tasks with hours, a level and a headcount."""
+def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, weight: StaffCount, **facts: Any) -> Meaning:
+    """Return metadata for a figure over all people, graded by the share of tasks with hours, a level and people."""
     staffed = pl.col("headcount").is_not_null()
     known, tasks, unstaffed = per_job.select(
         pl.col("tasks_stated").filter(staffed).sum(), pl.col("tasks").sum(), (~staffed).sum().alias("unstaffed")
@@ -235,9 +238,10 @@ def staffed_meaning(reduced: TaskCounts, per_job: pl.DataFrame, **facts: Any) ->
     share = known / tasks if tasks else None
     warnings = _long_week_warning(per_job)
     if unstaffed:
-        warnings = (f"Jobs without a headcount are excluded ({unstaffed:,} of {per_job.height:,}).", *warnings)
-    meaning = meaning_of(reduced, staffed=True, basis="headcount", warnings=warnings, **facts)
-    coverage = {**meaning.coverage, "hours, level and headcount": share}
+        without = "a headcount" if weight == "headcount" else STAFF[weight]
+        warnings = (f"Jobs without {without} are excluded ({unstaffed:,} of {per_job.height:,}).", *warnings)
+    meaning = meaning_of(reduced, staffed=True, basis=weight, warnings=warnings, **facts)
+    coverage = {**meaning.coverage, f"hours, level and {STAFF[weight]}": share}
     return replace(meaning, coverage=coverage, grade=grade_of(share))
 
 

@@ -97,7 +97,9 @@ def _with_skill_lists(tasks: Any, task_columns: Sequence[str]) -> Any:
         return tasks
     flat = ["job_id", "ai_impact_level", "validation_state", "weekly_hours", *task_columns]
     frame = tasks.select(*dict.fromkeys([*flat, *[IMPUTED] * (IMPUTED in schema.names()), _SKILLS])).collect()
-    lists = [_as_list(value) for value in frame.get_column(_SKILLS).to_list()]
+    column = frame.get_column(_SKILLS)
+    values = zip(column.to_list(), column.is_null().to_list(), strict=True)
+    lists = [None if is_null else _as_list(value) for value, is_null in values]
     flat_frame = to_polars(frame.drop(_SKILLS).to_native())
     return nw.from_native(flat_frame.with_columns(pl.Series(_SKILLS, lists, dtype=TASKS[_SKILLS])).lazy())
 
@@ -117,9 +119,7 @@ def _is_list_of_skills(dtype: Any) -> bool:
     return dtype == nw.List and {"skill_id", "skill"} <= {field.name for field in fields}
 
 
-def _as_list(value: Any) -> list[dict[str, Any]] | None:
-    if value is None or isinstance(value, float):  # pandas uses NaN for null
-        return None
+def _as_list(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise SchemaError(f"{_EXPECTED}, not {type(value).__name__}.")
     entries = list(value)

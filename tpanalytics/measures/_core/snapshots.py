@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
-from tpanalytics.schema import AS_OF, TENANT, History, TaskProfiles, require, to_polars
+from tpanalytics.schema import AS_OF, TENANT, History, TaskProfiles, check_profiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +99,7 @@ def check_added_up(jobs: pl.DataFrame, by: Sequence[str]) -> None:
 def check_one_snapshot(**profiles: TaskProfiles) -> None:
     """Raise an error if one of the arguments is a history."""
     for name, value in profiles.items():
+        check_profiles(value)
         if isinstance(value, History):
             raise ArgumentError(
                 f"`{name}` must be one snapshot, not a history. Pass history.at('2026-05-01') with one of its "

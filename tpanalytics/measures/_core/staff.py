@@ -29,12 +29,12 @@ __all__ = [
 STAFF = {"headcount": "headcount", "fte": "full-time equivalents"}
 
 
-def checked_weight(profiles: TaskProfiles, by: By, weight: str | None, allowed: Any) -> Any:
-    """Return the weight. None means "headcount" if `by` has a column of people, and "hours" otherwise."""
+def checked_weight(profiles: TaskProfiles, by: By, weight: str | None, allowed: Any, otherwise: str = "hours") -> Any:
+    """Return the weight. None means "headcount" if `by` has a column of people, and `otherwise` if not."""
     if weight is not None:
         check_choice("weight", weight, allowed)
         return weight
-    return "headcount" if group_columns(profiles, by).people else "hours"
+    return "headcount" if group_columns(profiles, by).people else otherwise
 
 
 def with_staff(reduced: TaskCounts, weight: str, alternative: str = "weight='hours'") -> TaskCounts:

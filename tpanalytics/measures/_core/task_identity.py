@@ -22,6 +22,7 @@ from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     check_hours,
     check_states,
+    count_once,
     group_jobs,
     known_sum,
     of_jobs,
@@ -219,12 +220,15 @@ def task_matrix(
     states = counted_states(states, profiles)
     tasks = aggregate_by_identity(profiles, states, same_task=same_task, by=by)
     resolved = resolve_repeats(tasks)
-    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(resolved), states, tasks.groups)
+    once = count_once(resolved, tasks.jobs, tasks.groups.columns)
+    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(once), states, tasks.groups)
     keys = tasks.keys.filter(~has_no_identity())
     rows = resolved.filter("named")
     levels = tasks.rows.join(keys, on="key", how="semi").select("key", "level").unique().sort("key", "level")
-    nameless = int(resolved.filter(~pl.col("named")).get_column("n").sum())
-    repeated, conflicts = rows.filter(pl.col("n") > 1).height, int(rows.get_column("conflict").sum())
+    nameless = int(once.filter(~pl.col("named")).get_column("n").sum())
+    repeated, conflicts = once.select(
+        (pl.col("named") & (pl.col("n") > 1)).sum().alias("repeated"), (pl.col("named") & pl.col("conflict")).sum()
+    ).row(0)
     warnings = (
         *_if_any(nameless, f"Tasks without {same_task} are excluded ({nameless:,})."),
         *_if_any(repeated, f"Tasks repeated in a job are counted once, with added hours ({repeated:,})."),
@@ -256,14 +260,18 @@ def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
 
 
 def per_task(matrix: TaskMatrix) -> pl.DataFrame:
-    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` for each task."""
+    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` for each task.
+
+    The families are null if the groups are not job families.
+    """
+    by_family = matrix.reduced.groups.columns.by == (BY_FAMILY,)
     family = pl.col("group").rank("dense").alias("family")
     return (
         matrix.rows.join(matrix.reduced.jobs.select("job", family), on="job", how="left", maintain_order="left")
         .group_by("key")
         .agg(
             jobs=pl.len(),
-            families=pl.col("family").n_unique(),
+            families=pl.when(by_family).then(pl.col("family").n_unique()),
             tasks=pl.col("n").sum(),
             tasks_with_hours=pl.col("n_known").sum(),
             hours=known_sum("hours"),

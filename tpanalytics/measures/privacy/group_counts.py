@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
+from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, read_inputs
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY, group_columns
 from tpanalytics.schema import TaskProfiles, require
@@ -22,6 +22,7 @@ __all__ = [
     "below_threshold",
     "check_cells",
     "count_differences",
+    "counts_fte",
     "counts_of",
     "group_counts",
     "is_small_group",
@@ -202,6 +203,13 @@ def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:
     unknown = pl.lit(None, dtype=pl.Float64)
     counts = {name: pl.col(count) if count in jobs.columns else unknown for name, count in columns.items()}
     return jobs.with_columns(headcount=pl.coalesce(*counts.values()), **counts)
+
+
+@cached
+def counts_fte(profiles: TaskProfiles, by: By) -> bool:
+    """Return whether full-time equivalents count as people in any job, because its people are unknown."""
+    jobs = people_of(profiles, read_inputs(profiles, by).jobs)
+    return not jobs.filter(pl.col("known_people").is_null() & pl.col("known_fte").is_not_null()).is_empty()
 
 
 def keys_of_small_groups(layers: Mapping[str, pl.DataFrame], jobs: pl.DataFrame, privacy: Privacy) -> pl.Series:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import plural_of
 
-__all__ = ["OFF", "SUPPRESSED", "SUPPRESSED_MARK", "USUAL", "Privacy", "check_privacy", "suppression_note"]
+__all__ = ["FTE_NOTE", "OFF", "SUPPRESSED", "SUPPRESSED_MARK", "USUAL", "Privacy", "check_privacy", "suppression_note"]
 
 #: Shown instead of a suppressed figure. Missing figures have a different mark.
 SUPPRESSED_MARK = "·"
@@ -28,8 +28,9 @@ class Privacy:
     min_jobs
         Minimum number of jobs. Use 0 to turn off this check.
     min_headcount
-        Minimum number of people, or of full-time equivalents where the people are unknown. Use 0 to turn off this check
-        and the one for a single job with more than 85% of the people in a headcount figure.
+        Minimum number of people. Full-time equivalents count as people in jobs whose people are unknown; results and
+        charts then say so. Use 0 to turn off this check and the one for a single job with more than 85% of the people
+        in a headcount figure.
 
     Raises
     ------
@@ -60,6 +61,8 @@ class Privacy:
         return not self.min_jobs and not self.min_headcount
 
 
+#: Stated with suppressed results and charts if it applies.
+FTE_NOTE = "Full-time equivalents count as people in jobs whose people are unknown."
 #: The default setting.
 USUAL = Privacy()
 #: A setting that turns off suppression.
@@ -73,8 +76,10 @@ def check_privacy(privacy: Privacy | None) -> Privacy | None:
     return privacy
 
 
-def suppression_note(suppressed: int, groups: int, privacy: Privacy, noun: str = "job family") -> str:
-    """Return a sentence with the number of suppressed groups and the reason."""
+def suppression_note(
+    suppressed: int, groups: int, privacy: Privacy, noun: str = "job family", *, fte: bool = False
+) -> str:
+    """Return a sentence with the number of suppressed groups and the reason. `fte` adds that FTE count as people."""
     limits = [f"{privacy.min_jobs} jobs"] * bool(privacy.min_jobs)
     limits += [f"{privacy.min_headcount:g} people"] * bool(privacy.min_headcount)
     if not suppressed:
@@ -82,5 +87,5 @@ def suppression_note(suppressed: int, groups: int, privacy: Privacy, noun: str =
     are = f"{noun} is" if groups == 1 else f"{plural_of(noun)} are"
     return (
         f"{suppressed} of {groups} {are} suppressed: fewer than {' or '.join(limits)}, "
-        f"or needed to protect another {'family' if noun == 'job family' else noun}."
+        f"or needed to protect another {'family' if noun == 'job family' else noun}.{f' {FTE_NOTE}' * fte}"
     )

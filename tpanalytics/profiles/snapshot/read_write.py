@@ -24,6 +24,7 @@ from tpanalytics.profiles.snapshot.layout import (
     write_manifest,
     write_part,
 )
+from tpanalytics.profiles.snapshot.taxonomy_columns import with_stored_taxonomy
 from tpanalytics.schema import JOBS, PEOPLE, TASKS, History, TaskProfiles, require, to_polars
 
 if TYPE_CHECKING:
@@ -185,13 +186,19 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     Returns
     -------
     TaskProfiles
-        The task profiles as they were written, including the manifest and people. In snapshots of earlier versions, the
-        ``headcount`` in full-time equivalents is called ``fte``.
+        The task profiles as they were written, including the manifest and people. If `load_taxonomy` saved the taxonomy
+        in the folder, ``tasks`` also have its columns ``domain, subdomain, cluster, canonical_task``. In snapshots of
+        earlier versions, the ``headcount`` in full-time equivalents is called ``fte``.
 
     Raises
     ------
     SnapshotError
         If the folder is not a snapshot or contains an unfinished export, or if a file is missing or damaged.
+
+    Warns
+    -----
+    TpAnalyticsWarning
+        If the saved taxonomy does not have all tasks, because `load_taxonomy` was interrupted or there are new tasks.
 
     Examples
     --------
@@ -199,11 +206,12 @@ def read_profiles(folder: str | Path, *, lazy: bool = False) -> TaskProfiles:
     >>> read_profiles(write_profiles(load_sample(), "snapshot"))
     TaskProfiles: 240 jobs and 5,825 tasks; sample data for a fictional company, as of 2026-05.
     """
-    return open_snapshot(local_path(folder), lazy=lazy, verified=False)
+    folder = local_path(folder)
+    return with_stored_taxonomy(open_snapshot(folder, lazy=lazy, verified=False), folder)
 
 
 def open_snapshot(folder: Path, *, lazy: bool, verified: bool) -> TaskProfiles:
-    """Read a snapshot. The files are not checked if `verified` is set."""
+    """Read a snapshot without the places of tasks in the taxonomy. Files are not checked if `verified` is set."""
     manifest, parts, version = read_versioned(folder)
     paths = paths_of(folder, parts) if verified else verify(folder, parts)
     jobs, tasks, rejects = (pl.scan_parquet(paths[table]) for table in ("jobs", "tasks", "rejects"))

@@ -7,7 +7,7 @@ line, the line is ignored and the task is requested again.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["Place", "TaxonomyFile", "open_taxonomy"]
+__all__ = ["Place", "TaxonomyFile", "open_taxonomy", "read_places"]
 
 _VERSION = 1
+_Line = TypeVar("_Line")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -87,6 +88,35 @@ def open_taxonomy(path: Path | None, base_url: str, tenant: str, *, resume: bool
             yield file
         finally:
             file.close()
+
+
+def read_places(path: Path) -> dict[str, Place]:
+    """Return the places in a taxonomy file, or none if there is no such file. The file is not changed."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    if not raw:
+        return {}
+    first, *lines = raw.split(b"\n")
+    head = _decoded(first, _Head)
+    if head is None or head.taxonomy != _VERSION:
+        raise _unreadable(path, "it does not contain a taxonomy" if head is None else f"it has version {head.taxonomy}")
+    places = (_decoded(line, Place) for line in lines)  # the last line may be cut off
+    return {place.task_id: place for place in places if place is not None}
+
+
+def _decoded(line: bytes, kind: type[_Line]) -> _Line | None:
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except DECODE_ERRORS:
+        return None
+
+
+def _unreadable(path: Path, reason: str) -> SnapshotError:
+    return SnapshotError(f"{path} cannot be read: {reason}. Delete it, or run load_taxonomy again.")
 
 
 def _target(path: Path) -> tuple[Path, AbstractContextManager[Any]]:

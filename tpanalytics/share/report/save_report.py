@@ -16,7 +16,8 @@ from tpanalytics.errors import ShareError, collect_warnings, warn
 from tpanalytics.formatting import clean_text, plural
 from tpanalytics.measures._core.groups import BY_FAMILY, noun
 from tpanalytics.measures._core.weights import WEIGHTS
-from tpanalytics.measures.privacy.policy import USUAL, suppression_note
+from tpanalytics.measures.privacy.group_counts import counts_fte
+from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL, suppression_note
 from tpanalytics.schema import provenance
 from tpanalytics.share.report import evidence
 from tpanalytics.share.report.cards import cards, sentences
@@ -280,13 +281,15 @@ def _empty_notes(scope: ReportScope) -> list[str]:
 def _privacy_note(scope: ReportScope) -> str:
     if scope.limits.off:
         return "Small groups are not suppressed in this report."
-    grouping = scope.grouping
+    grouping, snapshots = scope.grouping, [side for side in (scope.before, scope.profiles) if side is not None]
+    fte = bool(scope.limits.min_headcount) and any(counts_fte(side, scope.by) for side in snapshots)
     if scope.group is not None:
         limits = f"{scope.limits.min_jobs} jobs or {scope.limits.min_headcount:g} people"
         revealing = f"{grouping.many} that would reveal them"
-        return f"{capitalized(grouping.nouns)} with fewer than {limits} are suppressed, as are {revealing}."
+        note = f" {FTE_NOTE}" * fte
+        return f"{capitalized(grouping.nouns)} with fewer than {limits} are suppressed, as are {revealing}.{note}"
     groups = scope.members.get_column("group").n_unique()
-    return suppression_note(len(scope.suppressed), groups, scope.limits, grouping.noun)
+    return suppression_note(len(scope.suppressed), groups, scope.limits, grouping.noun, fte=fte)
 
 
 def _contents(by_group: Mapping[str, Sequence[_Part]]) -> list[tuple[str, str]]:

@@ -17,12 +17,8 @@ from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import group_counts, members
 from tpanalytics.measures.privacy.policy import OFF, Privacy
-from tpanalytics.measures.privacy.suppress import (
-    apply_policy,
-    are_all_suppressed,
-    families_in_change,
-    suppressed_families,
-)
+from tpanalytics.measures.privacy.suppress import families_in_change
+from tpanalytics.measures.privacy.suppress_groups import apply_policy, are_all_suppressed, suppressed_families
 from tpanalytics.schema import TaskProfiles, counted_states, to_polars
 from tpanalytics.share.calls import Source
 from tpanalytics.share.grouping import PageGrouping, default_weight, grouping_of
@@ -109,16 +105,16 @@ class ReportScope:
 
     @cached_property
     def has_charts_of_all(self) -> bool:
-        """Whether charts of all jobs together have figures. They suppress them if every job family is suppressed."""
+        """Whether charts of all jobs together have figures. They have none if there are too few jobs or people."""
         if self.all_suppressed:
             return False
         profiles, before = self.part.profiles, self.part.before
         if before is None:
-            counts = group_counts(profiles, states=self.states)
-            families = apply_policy(counts.select("group"), counts, self.privacy)
+            counts = group_counts(profiles, by=None, states=self.states)
+            all_jobs = apply_policy(counts.select("group"), counts, self.privacy)
         else:
-            families = families_in_change(before, profiles, states=self.states, privacy=self.privacy)
-        return not are_all_suppressed(families)
+            all_jobs = families_in_change(before, profiles, by=None, states=self.states, privacy=self.privacy)
+        return not are_all_suppressed(all_jobs)
 
     @cached_property
     def shown(self) -> TaskProfiles:

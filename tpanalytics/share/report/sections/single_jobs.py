@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.formatting import plural
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
-from tpanalytics.measures.privacy.suppress import suppressed_jobs
+from tpanalytics.measures.privacy.suppress_jobs import suppressed_jobs
 from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:

@@ -1,0 +1,133 @@
+"""Suppress the figures of small groups, and of any others that totals would reveal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.measures._core.groups import short_noun
+from tpanalytics.measures._core.labels import by_of, with_labels
+from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
+from tpanalytics.measures._core.staff import STAFF
+from tpanalytics.measures.privacy.group_counts import below_threshold, counts_of, group_counts
+from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, Privacy, check_privacy, suppression_note
+from tpanalytics.measures.privacy.suppress_cells import cells_of, hide_suppressed, protect_from_totals
+from tpanalytics.schema import TaskProfiles, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.typing import By
+
+__all__ = [
+    "KEYS",
+    "NOTHING_SUPPRESSED",
+    "apply_policy",
+    "are_all_suppressed",
+    "by_headcount",
+    "may_be_by_headcount",
+    "small_families",
+    "small_groups",
+    "states_of",
+    "suppress_groups",
+    "suppressed_families",
+    "with_meaning",
+]
+
+#: Columns that identify a row within a group.
+KEYS = ("ai_impact_level", "block_hours")
+NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs or people."
+
+
+def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
+    """Suppress small groups in a result by family, given either profiles or the result of `group_counts`."""
+    return suppress_groups(result, profiles, check_privacy(privacy) or OFF)
+
+
+def small_families(counts: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
+    """Return the groups in the result of `group_counts`, with a reason if they are suppressed."""
+    return suppress_groups(counts.select("group"), counts, privacy)
+
+
+def small_groups(profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy) -> list[str]:
+    """Return the labels of the groups to suppress."""
+    return suppressed_families(small_families(group_counts(profiles, by=by, states=states), privacy))
+
+
+def are_all_suppressed(families: pl.DataFrame) -> bool:
+    """Return `True` if every family is suppressed, in which case totals must not be shown either."""
+    return families.height > 0 and bool(families.get_column("reason").eq(SUPPRESSED).fill_null(value=False).all())
+
+
+def suppressed_families(result: pl.DataFrame) -> list[str]:
+    """Return the families that have suppressed rows, in row order."""
+    if "reason" not in result.columns:
+        return []
+    return (
+        with_labels(result)
+        .filter(pl.col("reason") == SUPPRESSED)
+        .get_column("group")
+        .unique(maintain_order=True)
+        .to_list()
+    )
+
+
+def suppress_groups(
+    result: pl.DataFrame,
+    profiles: TaskProfiles | pl.DataFrame | None,
+    privacy: Privacy,
+    keys: Sequence[str] = KEYS,
+    also: Sequence[str] = (),
+    *,
+    staffed: bool = False,
+) -> pl.DataFrame:
+    """Suppress small families and those in `also`, plus any others needed so totals don't reveal them."""
+    require(result, *(["group"] if "group" in result.columns else by_of(result)), name="result")
+    keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
+    result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
+    if privacy.off:
+        return with_meaning(result.clone(), meaning and replace(meaning, policy=(*meaning.policy, NOTHING_SUPPRESSED)))
+    counts = counts_of(profiles, states_of(original), by_of(original))
+    cells = cells_of(result, keys, counts)
+    staffed = staffed or by_headcount(original)
+    is_small = below_threshold(cells.columns, privacy, staffed=staffed)
+    cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("group").is_in(list(also)) | is_small)
+    cells = protect_from_totals(cells, privacy, staffed=staffed)
+    shown = hide_suppressed(result, keys, cells)
+    if meaning is not None:
+        n = cells.filter("suppressed").get_column("group").n_unique()
+        note = suppression_note(n, cells.get_column("group").n_unique(), privacy, short_noun(by_of(original)))
+        meaning = replace(meaning, policy=(*meaning.policy, note))
+        if counts is None and "headcount" not in result.columns:
+            note = "Families were suppressed by number of jobs only. Pass profiles to suppress by headcount as well."
+            meaning = replace(meaning, warnings=(*meaning.warnings, note))
+        if cells.height and cells.get_column("suppressed").all():
+            meaning = without_totals(meaning)
+    return with_meaning(shown, meaning)
+
+
+def may_be_by_headcount(result: pl.DataFrame) -> bool:
+    """Return whether figures may be by headcount. This is assumed if the result has no metadata."""
+    return get_metadata(result) is None or by_headcount(result)
+
+
+def by_headcount(result: pl.DataFrame) -> bool:
+    """Return whether figures count people or full-time equivalents."""
+    meaning = get_metadata(result)
+    by_name = any(re.search(r"(^|_)(headcount|fte)(_|$)", name) for name in result.columns if name not in STAFF)
+    return by_name or (meaning is not None and meaning.basis in STAFF)
+
+
+def states_of(result: pl.DataFrame) -> Sequence[str] | None:
+    """Return the validation states counted in a result, or None if it has no metadata."""
+    meaning = get_metadata(result)
+    return meaning.states if meaning and meaning.states else None
+
+
+def with_meaning(result: pl.DataFrame, meaning: Meaning | None) -> pl.DataFrame:
+    """Attach metadata if there are any."""
+    return result if meaning is None else attach_metadata(result, meaning)

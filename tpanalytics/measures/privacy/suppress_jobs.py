@@ -1,0 +1,140 @@
+"""Suppress the rows of jobs with few people, and of jobs in small groups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tpanalytics.errors import SchemaError
+from tpanalytics.formatting import plural_of
+from tpanalytics.measures._core.aggregate import family_or_none
+from tpanalytics.measures._core.cache import cached, with_cache
+from tpanalytics.measures._core.groups import BY_FAMILY, SEPARATOR, group_columns, missing_label, short_noun
+from tpanalytics.measures._core.labels import by_of
+from tpanalytics.measures._core.metadata import attach_metadata, get_metadata
+from tpanalytics.measures.privacy.group_counts import below_threshold, members, per_member_counts
+from tpanalytics.measures.privacy.suppress_cells import extend_suppression
+from tpanalytics.measures.privacy.suppress_groups import NOTHING_SUPPRESSED, small_groups, states_of, with_meaning
+from tpanalytics.schema import AS_OF, TENANT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tpanalytics.measures.privacy.policy import Privacy
+    from tpanalytics.schema import History, TaskProfiles
+    from tpanalytics.typing import By
+
+__all__ = [
+    "groups_of_jobs",
+    "suppress_jobs",
+    "suppress_jobs_over_time",
+    "suppressed_jobs",
+    "without_suppressed_jobs",
+]
+
+
+def groups_of_jobs(by: Sequence[str], profiles: TaskProfiles) -> By:
+    """Return the columns of `by` without the job id. If there are none, use job families or all jobs together."""
+    return tuple(name for name in by if name != "job_id") or family_or_none(profiles)
+
+
+def suppress_jobs(result: pl.DataFrame, profiles: TaskProfiles, privacy: Privacy) -> pl.DataFrame:
+    """Remove the rows of jobs that are suppressed in their group."""
+    meaning, states, by = get_metadata(result), states_of(result), groups_of_jobs(by_of(result), profiles)
+    jobs = members(profiles, states, by)
+    unknown = result.join(jobs, on="job_id", how="anti")
+    if unknown.height:
+        raise SchemaError(
+            f"`result` has the job {unknown.item(0, 'job_id')!r}, which `profiles` does not have. "
+            "Pass the profiles that the result was computed from."
+        )
+    shown = without_suppressed_jobs(result, profiles, by=by, states=states, privacy=privacy)
+    if meaning is None:
+        return shown
+    note = NOTHING_SUPPRESSED
+    if not privacy.off:
+        n = suppressed_members(profiles, by=by, states=states, privacy=privacy).height
+        names = group_columns(profiles, by).by
+        groups = "families" if names == (BY_FAMILY,) else plural_of(short_noun(names))
+        note = (
+            f"{n:,} of {jobs.height:,} jobs are suppressed: they{f' or their {groups}' * bool(names)} have fewer "
+            f"than {privacy.min_headcount:g} people or {privacy.min_jobs} jobs, or a total would reveal another job."
+        )
+    return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, note)))
+
+
+def without_suppressed_jobs(
+    result: pl.DataFrame, profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy
+) -> pl.DataFrame:
+    """Remove the rows of jobs that are suppressed, in the same group if a job can be in several groups."""
+    small, columns = suppressed_members(profiles, by=by, states=states, privacy=privacy), group_columns(profiles, by)
+    rows = pl.DataFrame(result)
+    if not columns.overlap or not set(columns.by) <= set(rows.columns):
+        return rows.filter(~pl.col("job_id").is_in(small.get_column("job_id").unique().to_list()))
+    label = pl.concat_str([pl.col(name).cast(pl.String) for name in columns.by], separator=SEPARATOR)
+    labelled = rows.with_columns(label.alias("group of job"))
+    small = small.rename({"group": "group of job"})
+    shown = labelled.join(small, on=["job_id", "group of job"], how="anti", maintain_order="left")
+    return shown.drop("group of job")
+
+
+def suppressed_jobs(
+    profiles: TaskProfiles,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str] | None = None,
+    privacy: Privacy | None = None,
+) -> pl.Series:
+    """Return the ids of the jobs that `suppress` removes from a result by job, given groups that don't overlap."""
+    if privacy is None:
+        return members(profiles, states, by).get_column("job_id").clear()
+    return suppressed_members(profiles, by=by, states=states, privacy=privacy).get_column("job_id").unique().sort()
+
+
+@cached
+def suppressed_members(
+    profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy
+) -> pl.DataFrame:
+    """Return ``job_id, group`` for the rows of jobs to remove from a result by job."""
+    jobs = members(profiles, states, by)
+    if privacy.off:
+        return jobs.select("job_id", "group").clear()
+    groups = small_groups(profiles, by=by, states=states, privacy=privacy)
+    cells = per_member_counts(jobs)
+    # Each row describes a single job, so only the number of people matters.
+    is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
+    ordered = cells.with_columns(suppressed=is_small).sort(
+        "group", ~pl.col("suppressed"), "headcount", "job_id", nulls_last=True
+    )
+    together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("group"))
+    # A job with an unknown headcount might not have any people, so it can't protect another job.
+    layers = [
+        name.removesuffix("_jobs") for name in together.columns if name.endswith("_jobs") and "staffed" not in name
+    ]
+    enough = [(pl.col(f"{name}_jobs") == 0) | (pl.col(f"{name}_people") >= privacy.min_headcount) for name in layers]
+    closed = extend_suppression(ordered, "group", together.select(pl.all_horizontal(enough)).to_series())
+    removed = closed.filter(pl.col("suppressed") | pl.col("group").is_in(groups))
+    return removed.select("job_id", "group").sort("job_id", "group")
+
+
+def suppress_jobs_over_time(result: pl.DataFrame, history: History, privacy: Privacy) -> pl.DataFrame:
+    """Remove the suppressed jobs of each snapshot. If the result has changes, they are removed at all dates."""
+    meaning, snapshot = get_metadata(result), [name for name in (TENANT, AS_OF) if name in by_of(result)]
+    rest = [name for name in by_of(result) if name not in snapshot]
+    keys = ["job_id", *rest, *(name for name in snapshot if name != AS_OF or "change" not in result.columns)]
+    keys = list(dict.fromkeys(keys))
+    n_jobs, removed = result.select("job_id", *snapshot).unique().height, []
+    for row in result.select(snapshot).unique(maintain_order=True).iter_rows(named=True):
+        tenant = row.get(TENANT)
+        profiles = with_cache(history.at(row[AS_OF], None if tenant == missing_label(TENANT) else tenant))
+        rows = pl.DataFrame(result).filter(pl.col(name).eq_missing(pl.lit(value)) for name, value in row.items())
+        by = groups_of_jobs(rest, profiles)
+        shown = without_suppressed_jobs(rows, profiles, by=by, states=states_of(result), privacy=privacy)
+        removed.append(rows.join(shown, on=keys, how="anti", nulls_equal=True).select(keys))
+    small = pl.concat(removed) if removed else result.select(keys).clear()
+    result = pl.DataFrame(result).join(small, on=keys, how="anti", nulls_equal=True, maintain_order="left")
+    n_shown = result.select("job_id", *snapshot).unique().height
+    note = NOTHING_SUPPRESSED if privacy.off else f"{n_jobs - n_shown:,} of {n_jobs:,} rows of jobs are suppressed."
+    return with_meaning(result, meaning and replace(meaning, policy=(*meaning.policy, note)))
