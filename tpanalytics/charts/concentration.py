@@ -222,7 +222,7 @@ def _hatched(start: float, end: float, y: float) -> alt.Chart:
 
 
 def _reached(part: str, row: dict[str, Any]) -> list[str]:
-    if row["reason"] == SUPPRESSED:
+    if row.get("reason") == SUPPRESSED:
         return [captions.SUPPRESSED_LABEL]
     if row["tasks_for_80"] is None:
         none = "no documented hours" if row["tasks_without_hours"] else "no task at this level"
@@ -236,7 +236,7 @@ def _reached(part: str, row: dict[str, Any]) -> list[str]:
 
 
 def _without_hours(row: dict[str, Any]) -> str:
-    if row["reason"] == SUPPRESSED:
+    if row.get("reason") == SUPPRESSED:
         return "no curve is drawn"
     if not row["tasks_without_hours"]:
         return "all tasks have hours"
@@ -259,7 +259,7 @@ def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
     if row is part:
         share = percent(everything["tasks_for_80"] / everything["tasks_with_hours"])
         return f"{headline}, compared with {share} of tasks for all work"
-    if part["reason"] == SUPPRESSED:
+    if part.get("reason") == SUPPRESSED:
         return headline
     return f"{headline}; no hours are documented at H1"
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.schema import HIERARCHY, to_polars
-
-if TYPE_CHECKING:
-    import narwhals.typing as nwt
 
 __all__ = ["with_hierarchy_levels"]
 
@@ -28,8 +25,8 @@ def with_hierarchy_levels(tasks: Any, names: Sequence[str]) -> Any:
     places, engine = {name: HIERARCHY.index(name) for name in names}, tasks.implementation.value
     is_list = isinstance(tasks.collect_schema()[_LISTS], nw.List)
     if is_list and engine == "polars":
-        items = {name: pl.col(_LISTS).list.get(place, null_on_oob=True) for name, place in places.items()}
-        return nw.from_native(tasks.to_native().with_columns(**items)).lazy()
+        levels = {name: pl.col(_LISTS).list.get(place, null_on_oob=True) for name, place in places.items()}
+        return nw.from_native(tasks.to_native().with_columns(**levels)).lazy()
     if is_list and engine in _READS_ITEMS:
         lists = nw.col(_LISTS)
         # Some engines raise an error if the list is shorter.
@@ -42,7 +39,7 @@ def with_hierarchy_levels(tasks: Any, names: Sequence[str]) -> Any:
     return _read_in_python(tasks.collect(), places).lazy()
 
 
-def _read_in_python(tasks: nwt.DataFrame[Any], places: dict[str, int]) -> nwt.DataFrame[Any]:
+def _read_in_python(tasks: nw.DataFrame[Any], places: dict[str, int]) -> nw.DataFrame[Any]:
     column = tasks.get_column(_LISTS)
     values = zip(column.to_list(), column.is_null().to_list(), strict=True)
     lists = [[] if is_null else _as_list(value) for value, is_null in values]

@@ -44,6 +44,7 @@ _LAYERS = {
     **dict.fromkeys(("all", "described", "measured"), "headcount"),
     "staffed": "known_people",
     "staffed_fte": "known_fte",
+    "staffed_with_fte": "headcount",
 }
 #: Columns that identify a single job, even in a large family.
 _OF_ONE_JOB = ("job_id", "job_name", "most_influential_job", "influence")
@@ -114,8 +115,9 @@ def below_threshold(columns: Sequence[str], privacy: Privacy, *, staffed: bool) 
             continue
         jobs, people, unknown, largest = (pl.col(f"{name}_{of}") for of in ("jobs", "people", "unknown", "largest"))
         few = jobs < privacy.min_jobs
-        few |= (unknown < max(privacy.min_jobs, 1)) & (people < privacy.min_headcount)
-        if "staffed" in name and privacy.min_headcount:
+        if name != "staffed_fte":  # full-time equivalents only count as people where people are unknown
+            few |= (unknown < max(privacy.min_jobs, 1)) & (people < privacy.min_headcount)
+        if name in ("staffed", "staffed_fte") and privacy.min_headcount:
             few |= largest > _DOMINANT * people
         is_small.append(jobs.is_null() | ((jobs > 0) & few))
     return pl.any_horizontal(is_small)
@@ -189,6 +191,7 @@ def members(profiles: TaskProfiles, states: Sequence[str] | None = None, by: By 
         measured=measured,
         staffed=measured & pl.col("known_people").is_not_null(),
         staffed_fte=measured & pl.col("known_fte").is_not_null(),
+        staffed_with_fte=measured & pl.col("known_fte").is_not_null(),
     )
 
 
