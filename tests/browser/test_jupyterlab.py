@@ -43,7 +43,7 @@ pytestmark = pytest.mark.slow
 SUBTITLES = {
     "tasks": "Share of tasks",
     "hours": "Share of documented weekly hours",
-    "headcount": "across all incumbents by AI",
+    "headcount": "of all people by AI",
 }
 SELECTED = 'print(sorted(explorer.selected["job_family"].unique()))'
 

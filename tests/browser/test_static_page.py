@@ -85,7 +85,7 @@ def test_family_list_opens_the_jobs_of_a_family(page: Page) -> None:
     before = marks(page)
     family = page.locator("#control-family select option, #control-family input").nth(1).get_attribute("value")
     assert family
-    choose(page, "family", family)
+    choose(page, "group", family)
     assert marks(page) != before
     assert "plot_jobs" in (page.locator("#python").text_content() or "")
     choose(page, "view", "impact")

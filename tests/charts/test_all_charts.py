@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: Variants of charts by weight or measure. Testing one variant is enough where only names and row counts matter.
 OTHER_WEIGHTS = [
     *("impact by tasks", "impact by headcount", "exposure of jobs", "candidates by headcount"),
-    *("family overlap by tasks", "change of exposure", "moves by tasks"),
+    *("family overlap by tasks", "change of exposure", "moves by tasks", "skills by family"),
 ]
 EACH = {name: plot for name, plot in PLOTS.items() if name not in OTHER_WEIGHTS}
 every_plot = pytest.mark.parametrize(

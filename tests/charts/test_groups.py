@@ -106,7 +106,7 @@ def test_impact_by_country_matches_the_measure(company: tpa.TaskProfiles, weight
 
 def test_exposure_is_weighted_by_people_in_each_country(company: tpa.TaskProfiles) -> None:
     spec = tpa.plot_exposure(company, by="country", rounds=100).to_dict()
-    assert "across all incumbents" in spec["title"]["subtitle"]
+    assert "of all people" in spec["title"]["subtitle"]
     assert OVERLAP not in text_of(spec)
     assert OVERLAP in text_of(tpa.plot_exposure(company, by="country", weight="hours", rounds=100).to_dict())
     assert OVERLAP in text_of(tpa.plot_hours(company, by="country").to_dict())

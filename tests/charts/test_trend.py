@@ -145,3 +145,25 @@ def test_many_lines_are_drawn_but_not_all_of_them_named() -> None:
     assert len(text_of(spec["datasets"]).encode()) < 150_000
     labels = [row for layer in layers(spec) for row in rows_of(spec, layer) if "name" in row]
     assert 0 < len({row["name"] for row in labels}) <= 18
+
+
+def test_ticks_of_a_small_range_have_different_labels() -> None:
+    spec = tpa.plot_trend(over_time(company(2.0, 2.1), company(2.1, 2.2)), measure="impact").to_dict()
+    axis = next(layer["encoding"]["y"]["axis"] for layer in layers(spec) if "axis" in layer["encoding"].get("y", {}))
+    assert axis["tickMinStep"] == 0.01
+
+
+def test_no_line_is_named_if_the_largest_changes_are_equal() -> None:
+    spec = tpa.plot_trend(over_time(company(2, 2), company(8, 8)), measure="hours").to_dict()
+    assert spec["title"]["text"] == ["Weekly hours changed by up to 18 h from May 2026 to Jun 2026"]
+
+
+def test_groups_of_people_and_of_several_columns_are_explained() -> None:
+    def in_countries(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
+        people = profiles.jobs.select("job_id", country=pl.lit("BE"), grade=pl.lit("7"), headcount=pl.lit(9))
+        return replace(profiles, people=pl.concat([people, people.with_columns(country=pl.lit("FR"))]))
+
+    history = over_time(in_countries(company(2, 5)), in_countries(company(4, 5)))
+    spec = tpa.plot_trend(history, by=["country", "grade"]).to_dict()
+    assert "2 groups by country and grade" in spec["title"]["subtitle"]
+    assert "Each job is counted in every country and grade that has people in it at the time." in text_of(spec)

@@ -63,7 +63,7 @@ def test_click_selects_rows(explorer: tpa.Explorer) -> None:
 
 
 def test_click_before_the_new_chart_is_drawn_is_ignored(explorer: tpa.Explorer) -> None:
-    explorer.state = {"view": "tasks", "family": "Finance"}
+    explorer.state = {"view": "tasks", "group": "Finance"}
 
     async def click_early() -> None:
         explorer._specs._specs.clear()

@@ -19,7 +19,7 @@ def test_each_control_changes_the_state_and_the_chart(explorer: tpa.Explorer) ->
         ("view", "hours"),
         ("view", "tasks"),
         ("search", "invoice"),
-        ("family", "Finance"),
+        ("group", "Finance"),
         ("view", "compare"),
         ("change", "moves"),
         ("counted", "hours"),
@@ -43,5 +43,5 @@ def test_each_control_changes_the_state_and_the_chart(explorer: tpa.Explorer) ->
 def test_search_is_only_shown_for_all_families(explorer: tpa.Explorer) -> None:
     explorer.state = {"view": "tasks"}
     assert control(explorer, "search") in explorer._control_bar.children
-    explorer.state = {"family": "Finance"}
+    explorer.state = {"group": "Finance"}
     assert control(explorer, "search") not in explorer._control_bar.children

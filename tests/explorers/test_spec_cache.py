@@ -44,7 +44,7 @@ CLICKS: dict[str, tuple[dict[str, Any], str, Any]] = {
         "level_weights",
         {"H3": -1.0},
     ),
-    "jobs of a family": ({"view": "tasks"}, "family", "Sales"),
+    "jobs of a family": ({"view": "tasks"}, "group", "Sales"),
 }
 
 

@@ -50,8 +50,8 @@ def unchanged(snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> tpa.Explo
         ({"groups": "Finance"}, "`groups` must be a list of names, empty for all, not 'Finance'"),
         ({"groups": None}, "`groups` must be a list of names, empty for all, not None"),
         ({"groups": iter(["Finance"])}, "`groups` must be a list of names"),
-        ({"family": "Nowhere"}, "'Nowhere' is not a job family"),
-        ({"job": ["x"]}, r"`job` requires `family`\. Set `family` before `job`\."),
+        ({"group": "Nowhere"}, "'Nowhere' is not a job family"),
+        ({"job": ["x"]}, r"`job` requires `group`\. Set `group` before `job`\."),
         ({"picked": ["Finances"]}, "`picked` must contain only the 5 marks of this chart, not 'Finances'"),
         ({"level_weights": {"H1": 2}}, "must be a number from 0 to 1"),
         ({"level_weights": {1: 0.5}}, "Levels in `level_weights` must be strings like 'H1', not 1"),
@@ -74,8 +74,8 @@ def test_invalid_state_raises_and_changes_nothing(unchanged: tpa.Explorer, state
 
 def test_one_snapshot_has_no_view_of_changes(profiles: tpa.TaskProfiles) -> None:
     explorer = tpa.explore(profiles)
-    assert [label for label, _ in control(explorer, "view").options] == ["AI impact", "Weekly hours", "Tasks"]
-    with pytest.raises(tpa.SchemaError, match=r"'hours' or 'tasks'\. 'compare' requires an earlier snapshot"):
+    assert [label for label, _ in control(explorer, "view").options] == ["AI impact", "Weekly hours", "Skills", "Tasks"]
+    with pytest.raises(tpa.SchemaError, match=r"'skills' or 'tasks'\. 'compare' requires an earlier snapshot"):
         explorer.state = {"view": "compare"}
 
 
@@ -89,14 +89,14 @@ def test_weights_between_slider_steps_are_preserved(explorer: tpa.Explorer) -> N
 
 def test_inconsistent_entries_are_reset(explorer: tpa.Explorer) -> None:
     job = explorer._facts.visible_jobs("Finance", COUNTED_STATES)[0][1]
-    explorer.state = {"view": "tasks", "family": "Finance", "job": job}
+    explorer.state = {"view": "tasks", "group": "Finance", "job": job}
     explorer.state = {"view": "impact"}
-    explorer.state = {"family": "Sales"}
+    explorer.state = {"group": "Sales"}
     assert explorer.state["job"] is None
     control(explorer, "weight").value = "tasks"
     assert "tasks" in explorer.code()
     explorer.state = {"picked": ["Finance"]}
-    explorer.state = {"view": "tasks", "family": "Finance"}
+    explorer.state = {"view": "tasks", "group": "Finance"}
     assert explorer.state["picked"] == []
     assert explorer.selected.height
 
@@ -104,7 +104,7 @@ def test_inconsistent_entries_are_reset(explorer: tpa.Explorer) -> None:
 def test_clicks_open_a_family_and_a_job(explorer: tpa.Explorer) -> None:
     control(explorer, "view").value = "tasks"
     click(explorer, "group", "Finance")
-    assert explorer.state["family"] == "Finance"
+    assert explorer.state["group"] == "Finance"
     jobs = explorer.selected
     assert set(jobs["job_family"]) == {"Finance"}
     click(explorer, "job_id", jobs["job_id"][0])
@@ -115,6 +115,6 @@ def test_clicks_open_a_family_and_a_job(explorer: tpa.Explorer) -> None:
     assert "ai_impact_rationale" in explorer.selected.columns
     control(explorer, "job").value = None
     assert explorer.selected.equals(jobs)
-    control(explorer, "family").value = None
+    control(explorer, "group").value = None
     assert explorer.state["job"] is None
     assert explorer.selected["job_family"].n_unique() == 5

@@ -51,7 +51,7 @@ def test_jobs_are_only_included_on_request(tmp_path: Path) -> None:
     without = explorer.freeze(tmp_path / "without.html")
     assert not [job for job in jobs if f'"{job}"' in json.dumps(entries(without))]
     states = [entry["at"] for entry in entries(explorer.freeze(tmp_path / "with.html", jobs=True))]
-    assert {state.get("family") for state in states if state["view"] == "tasks"} >= set(explorer._facts.groups)
+    assert {state.get("group") for state in states if state["view"] == "tasks"} >= set(explorer._facts.groups)
 
 
 def test_page_contains_only_the_selected_families(profiles: tpa.TaskProfiles, tmp_path: Path) -> None:

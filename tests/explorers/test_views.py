@@ -37,9 +37,9 @@ def states(explorer: tpa.Explorer) -> Iterator[dict[str, Any]]:
     job = explorer._facts.visible_jobs("Finance", COUNTED_STATES)[0][1]
     for search in ("", "report"):
         yield {**start, "view": "tasks", "search": search}
-    yield {**start, "view": "tasks", "family": "Finance"}
+    yield {**start, "view": "tasks", "group": "Finance"}
     for rationales in (False, True):
-        yield {**start, "view": "tasks", "family": "Finance", "job": job, "rationales": rationales}
+        yield {**start, "view": "tasks", "group": "Finance", "job": job, "rationales": rationales}
     yield {**start, "groups": ["Sales", "Finance"]}
     yield {**start, "show": "weights", "level_weights": {"H1": 0.9, "H2": 0.25, "H4": 0.1}}
     yield {**start, "picked": ["Finance"]}
@@ -133,7 +133,7 @@ def test_table_of_a_job_contains_the_counted_tasks(explorer: tpa.Explorer, profi
     job = profiles.tasks.filter(validation_state="suggested")["job_id"][0]
     family = profiles.jobs.filter(job_id=job)["job_family"][0]
     for states in (["validated"], ["validated", "suggested"]):
-        explorer.state = {"view": "tasks", "family": family, "job": job, "states": states}
+        explorer.state = {"view": "tasks", "group": family, "job": job, "states": states}
         assert set(explorer.selected["validation_state"]) == set(states)
         assert f"{explorer.selected.height} tasks" in json.dumps(chart_spec(explorer), ensure_ascii=False)
 

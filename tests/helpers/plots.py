@@ -74,7 +74,8 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "exposure of jobs by name": lambda profiles: tpa.plot_exposure_scatter(profiles, names=True),
     "exposure curve": tpa.plot_exposure_curve,
     "exposure curve by family": lambda profiles: tpa.plot_exposure_curve(profiles, by="job_family"),
-    "skills": tpa.plot_skills,
+    "skills": lambda profiles: tpa.plot_skills(profiles, by=None),
+    "skills by family": tpa.plot_skills,
     "concentration": tpa.plot_concentration,
     "candidates": tpa.plot_automation_candidates,
     "candidates by headcount": lambda profiles: tpa.plot_automation_candidates(profiles, weight="headcount"),
@@ -117,6 +118,7 @@ FAMILY_ROWS = ["change of hours", "change of exposure", "quality", "found tasks"
 #: Charts that contain names of jobs or tasks. No chart contains rationales or ids by default.
 NAMES_WORK = {
     *("exposure of jobs by name", "candidates", "candidates by headcount", "job", "jobs of a family", "skills"),
+    "skills by family",
 }
 #: Charts of the whole company, without names of families.
 NAMELESS = {

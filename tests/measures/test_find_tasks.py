@@ -172,10 +172,10 @@ def test_text_without_a_word_raises(text: Any, sample: tpa.TaskProfiles) -> None
 
 def test_invalid_arguments_raise(sample: tpa.TaskProfiles) -> None:
     with pytest.raises(tpa.SchemaError, match=r"'Finanz' is not a job family \(did you mean 'Finance'\?\)"):
-        tpa.find_tasks(sample, "check", families=["Finanz"])
-    for families in ("Finance", []):
-        with pytest.raises(tpa.SchemaError, match="`families` must be a list of job families"):
-            tpa.find_tasks(sample, "check", families=families)
+        tpa.find_tasks(sample, "check", groups=["Finanz"])
+    for groups in ("Finance", []):
+        with pytest.raises(tpa.SchemaError, match="`groups` must be a list of job families"):
+            tpa.find_tasks(sample, "check", groups=groups)
     for top in (0, -1, 2.5, True):
         with pytest.raises(tpa.SchemaError, match="`top` must be a whole number, 1 or more, not"):
             tpa.find_tasks(sample, "check", top=top)  # type: ignore[arg-type]
@@ -203,7 +203,7 @@ def test_longest_tasks_come_first_and_missing_hours_last(sample: tpa.TaskProfile
 
 def test_search_is_limited_to_states_and_families(sample: tpa.TaskProfiles) -> None:
     all_matches = tpa.find_tasks(sample, "customer", states=["validated", "suggested"])
-    matches = tpa.find_tasks(sample, "customer", states=["suggested"], families=["Sales", "(no job family)"])
+    matches = tpa.find_tasks(sample, "customer", states=["suggested"], groups=["Sales", "(no job family)"])
     filters = pl.col("job_family").is_in(["Sales", "(no job family)"]), pl.col("validation_state") == "suggested"
     assert matches.equals(all_matches.filter(*filters))
     assert matches.height
@@ -234,7 +234,7 @@ def test_matches_are_counted_by_family(profiles: tpa.TaskProfiles, text: str) ->
 def test_cached_results_are_equal(sample: tpa.TaskProfiles) -> None:
     cached_profiles = with_cache(sample)
     for text in ("customer", "invoice", "customer"):
-        for families in (None, ["Sales"], None):
-            result = tpa.find_tasks(cached_profiles, text, families=families)
-            assert result.equals(tpa.find_tasks(sample, text, families=families))
-            assert tpa.about(result) == tpa.about(tpa.find_tasks(sample, text, families=families))
+        for groups in (None, ["Sales"], None):
+            result = tpa.find_tasks(cached_profiles, text, groups=groups)
+            assert result.equals(tpa.find_tasks(sample, text, groups=groups))
+            assert tpa.about(result) == tpa.about(tpa.find_tasks(sample, text, groups=groups))

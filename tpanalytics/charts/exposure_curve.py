@@ -268,13 +268,15 @@ def _headline(curve: pl.DataFrame, texts: _Texts) -> str:
 
 
 def _suppression(curves: pl.DataFrame) -> list[str]:
-    points = curves.filter((pl.col("reason") == SUPPRESSED) & pl.col("at_least").is_not_null()).height
-    if not points:
+    suppressed = curves.filter((pl.col("reason") == SUPPRESSED) & pl.col("at_least").is_not_null())
+    n = suppressed.height
+    if not n:
         return []
-    verb = "point of the curve is" if points == 1 else "points are"
-    return [
-        f"{SUPPRESSED_MARK} = suppressed. {points:,} {verb} left out because too few jobs or people lie in between."
-    ]
+    # The mark is only used in the list next to a single curve.
+    is_one = curves.get_column("group").n_unique() == 1
+    mark = f"{SUPPRESSED_MARK} = suppressed. " * (is_one and suppressed.get_column("at_least").is_in(_LISTED).any())
+    points = f"{plural(n, 'point')} of the curve{'s' * (not is_one)} {'is' if n == 1 else 'are'}"
+    return [f"{mark}{points} left out because too few jobs or people lie in between."]
 
 
 def _band_note(curves: pl.DataFrame) -> str:
@@ -387,7 +389,7 @@ def _headline_of_panels(curves: pl.DataFrame, names: list[str], texts: _Texts) -
         return f"Exposure of {texts.counted} by {noun(texts.meaning.by)}, next to all jobs"
     low, high = percent(safe.min()), percent(safe.max())  # type: ignore[arg-type]
     groups = plural(len(names), noun(texts.meaning.by))
-    scope = f" across {safe.len()} of {groups}" if safe.len() < len(names) else f" across {groups}"
+    scope = f" across the {safe.len()} of {groups} with enough data" if safe.len() < len(names) else f" across {groups}"
     return f"{low if low == high else f'{low} to {high}'} {texts.reach(_HALF)}{scope}"
 
 

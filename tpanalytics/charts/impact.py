@@ -52,7 +52,7 @@ _COLUMNS = {
         SideColumn("known", ["tasks with", "hours, level"], 142),
     ],
     "headcount": [
-        SideColumn("total", ["weekly hours,", "all incumbents"], 72, muted=False),
+        SideColumn("total", ["weekly hours,", "all people"], 72, muted=False),
         SideColumn("known", ["with hours,", "level, headcount"], 160),
     ],
     "fte": [

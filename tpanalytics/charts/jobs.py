@@ -1,4 +1,4 @@
-"""Chart of the jobs in a family."""
+"""Chart of the jobs in a group."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import NONE, clean_text, hours, listed, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import unknown_group_message
-from tpanalytics.measures._core.family_jobs import jobs_of_family
+from tpanalytics.measures._core.group_jobs import jobs_of_group
+from tpanalytics.measures._core.groups import BY_FAMILY, noun
+from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL
@@ -22,9 +25,11 @@ from tpanalytics.schema import NOT_ASSESSED, level_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tpanalytics.measures._core.family_jobs import FamilyJobs
+    from tpanalytics.charts._core.grouping import Grouping
+    from tpanalytics.measures._core.group_jobs import GroupJobs
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = ["plot_jobs"]
 
@@ -47,9 +52,14 @@ _DENSE = 20
 
 
 def plot_jobs(
-    profiles: TaskProfiles, family: str, *, states: Sequence[str] | None = None, privacy: Privacy | None = USUAL
+    profiles: TaskProfiles,
+    group: str,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str] | None = None,
+    privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
-    """Draw the documented weekly hours of each job in a family, by AI impact level.
+    """Draw the documented weekly hours of each job in a group, by AI impact level.
 
     Hours without a level are hatched, and a column on the right shows the number of tasks with missing hours. A
     vertical line marks a job's contract hours, if known. Only the 40 jobs with the most hours are drawn. A footnote
@@ -58,15 +68,19 @@ def plot_jobs(
     Parameters
     ----------
     profiles
-        Task profiles with the columns read by `hours`.
-    family
-        Family name. Use ``"(no job family)"`` to draw jobs without a family.
+        Task profiles with the columns read by `impact`.
+    group
+        Name of the group, such as ``"Finance"``, or ``"Finance · BE"`` for two columns. Use ``"(no job family)"`` to
+        draw jobs without a family, and ``"all jobs"`` if `by` is None.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
+        With a column of the tasks, only the job's tasks in the group are drawn.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     privacy
-        Thresholds for suppressing small groups. If the family is suppressed, no jobs are drawn. Jobs with a
-        known headcount below `Privacy.min_headcount` are suppressed, along with the next smallest job if the family
-        total would otherwise reveal them. If None, nothing is suppressed.
+        Thresholds for suppressing small groups. If the group is suppressed, no jobs are drawn. Jobs with a known
+        headcount in the group below `Privacy.min_headcount` are suppressed, along with the next smallest job if the
+        group's total would otherwise reveal them. If None, nothing is suppressed.
 
     Returns
     -------
@@ -78,7 +92,7 @@ def plot_jobs(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If the family does not exist.
+        If the group does not exist.
 
     Warns
     -----
@@ -93,17 +107,20 @@ def plot_jobs(
     'Stacked bars of documented weekly hours of 6 of 15 jobs in Finan'
     """
     profiles = with_cache(profiles)
-    coverage = measure_coverage(profiles, states=states)
+    words = grouping(profiles, by)
+    coverage = with_labels(measure_coverage(profiles, by=by, states=states))
     if coverage.height == 0:
         return frame.no_jobs()
-    family = _family(family, coverage.get_column("job_family").to_list())
-    name = clean_text(family) or family
-    impact = captions.released(measure_impact, profiles, privacy, weight="hours", states=states)
-    own = impact.filter(pl.col("group") == family)
+    group = _group(group, coverage.get_column("group").to_list(), words)
+    name = clean_text(group) or group
+    impact = captions.released(measure_impact, profiles, privacy, by=by, weight="hours", states=states)
+    own = impact.filter(pl.col("group") == group)
     if own.select(captions.is_suppressed().all()).item():
-        reason = "The family has too few jobs or people, or its figures would reveal another suppressed family."
+        reason = f"The {words.one} has too few jobs or people, or its figures would reveal another suppressed one."
+        if not words.by:
+            return theme.empty_chart(words.all_suppressed, "There are too few jobs or people.")
         return theme.empty_chart(f"The jobs in {name} are suppressed", reason)
-    selected = jobs_of_family(profiles, family=family, states=states, privacy=privacy)
+    selected = jobs_of_group(profiles, group=group, by=by, states=states, privacy=privacy)
     suppressed = _suppression_note(selected, privacy)
     if not selected.jobs.height:
         return theme.empty_chart(f"No job in {name} can be shown", " ".join(suppressed))
@@ -116,11 +133,12 @@ def plot_jobs(
             *suppressed,
             *_rest(selected.jobs),
             *_footnotes(selected.jobs, drawn),
+            *_task_note(words),
             *captions.source_line(profiles.manifest),
         ]
     )
     y = frame.row_axis("job_id", names, _NAME)
-    title = _headline(name, own, selected)
+    title = words.headline(name, _headline(own, selected))
     shown = plural(selected.jobs.height, "job")
     if selected.left_out:
         shown = f"{selected.jobs.height:,} of {plural(selected.jobs.height + selected.left_out, 'job')}"
@@ -141,14 +159,19 @@ def plot_jobs(
     )
 
 
-def _family(family: str, families: list[str]) -> str:
-    """Find a family by name, or by the name printed in charts."""
-    if family in families:
-        return family
-    matches = [name for name in families if clean_text(name) == family]
+def _group(group: str, groups: list[str], words: Grouping) -> str:
+    """Find a group by name, or by the name printed in charts."""
+    if group in groups:
+        return group
+    matches = [name for name in groups if clean_text(name) == group]
     if len(matches) != 1:
-        raise ArgumentError(f"`family`: {unknown_group_message(str(family), families)}.")
+        raise ArgumentError(f"`group`: {unknown_group_message(str(group), groups, words.noun)}.")
     return matches[0]
+
+
+def _task_note(words: Grouping) -> list[str]:
+    columns = words.columns.tasks
+    return [f"Only the tasks of this {noun(columns)} are counted."] if columns else []
 
 
 def _rows(jobs: pl.DataFrame) -> pl.DataFrame:
@@ -245,7 +268,7 @@ def _strokes(segments: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(strokes, schema={"job_id": pl.String, "at": pl.Float64})
 
 
-def _suppression_note(selected: FamilyJobs, privacy: Privacy | None) -> list[str]:
+def _suppression_note(selected: GroupJobs, privacy: Privacy | None) -> list[str]:
     if not selected.left_out or privacy is None:
         return []
     reason = f"fewer than {privacy.min_headcount:g} people, or needed to protect another job"
@@ -284,21 +307,21 @@ def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
     ]
 
 
-def _headline(name: str, impact: pl.DataFrame, selected: FamilyJobs) -> str:
-    """Return a headline with the family's H1 share and the range across jobs, unless the family is grade C."""
+def _headline(impact: pl.DataFrame, selected: GroupJobs) -> str:
+    """Return a headline with the group's H1 share and the range across jobs, unless the group is grade C."""
     jobs = selected.jobs
     if not total(jobs, "tasks"):
-        return f"{name}: no tasks"
+        return "no tasks"
     if not jobs.get_column("hours").count():
-        return f"{name}: {plural(total(jobs, 'tasks'), 'task')} without documented hours"
+        return f"{plural(total(jobs, 'tasks'), 'task')} without documented hours"
     if not jobs.get_column("hours").sum():
-        return f"{name}: all documented hours are zero"
+        return "all documented hours are zero"
     if impact.item(0, "data_grade") not in {"A", "B"}:
-        return f"{name}: there is not enough data to say how much of the work is highly automatable"
+        return "there is not enough data to say how much of the work is highly automatable"
     h1 = impact.filter(ai_impact_level="H1").select("share", "share_low", "share_high").rows()
     share, low, high = h1[0] if h1 else (0.0, None, None)
     bounds = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
-    headline = f"{name}: {percent(share)}{bounds} of documented weekly hours are highly automatable"
+    headline = f"{percent(share)}{bounds} of documented weekly hours are highly automatable"
     safe = jobs.filter(pl.col("data_grade").is_in(["A", "B"]) & pl.col("h1").is_not_null()).get_column("h1").sort()
     if safe.len() < 2:
         return headline

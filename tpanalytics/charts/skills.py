@@ -9,12 +9,13 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.charts._core.level_bars import level_bars
 from tpanalytics.formatting import NONE, clean_text, coverage_percent, listed, percent, plural, total
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
-from tpanalytics.measures._core.groups import noun
+from tpanalytics.measures._core.groups import BY_FAMILY, noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL
@@ -41,8 +42,8 @@ _LABELS = {ALL_TASKS: "all tasks", NO_SKILL: "no skill"}
 _UNIT = {
     "tasks": "tasks",
     "hours": "documented weekly hours",
-    "headcount": "documented weekly hours of all people",
-    "fte": "documented weekly hours of all full-time equivalents",
+    "headcount": "weekly hours of all people",
+    "fte": "weekly hours of all full-time equivalents",
 }
 _HEADERS = {
     "tasks": ["", "tasks"],
@@ -68,7 +69,7 @@ _NEEDED = {
 def plot_skills(
     profiles: TaskProfiles,
     *,
-    by: By = None,
+    by: By = BY_FAMILY,
     weight: Weight | None = None,
     states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
@@ -119,7 +120,7 @@ def plot_skills(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_skills(load_sample(), top=5)
+    >>> chart = plot_skills(load_sample(), by=None, top=5)
     >>> chart.to_dict()["description"][:43]
     'Stacked bars of documented weekly hours by '
     """
@@ -134,17 +135,18 @@ def plot_skills(
         return _nothing_to_draw(labelled, meaning)
     levels = level_order(labelled.filter(pl.col("tasks") > 0).get_column("ai_impact_level").to_list())
     y = _axis(rows)
-    rows, columns = _with_texts(rows, unit)
     totals = labelled.filter(_is(ALL_TASKS))
+    several = totals.get_column("group").n_unique() > 1
+    rows, columns = _with_texts(rows, unit, several=several)
     subject = _subject(labelled, rows, totals, meaning, unit)
-    notes = _footnotes(totals, meaning, unit)
+    notes = [*_footnotes(totals, meaning, unit), *grouping(profiles, by).overlap_notes(unit)]
     return theme.assemble(
         [
             *level_bars(_levels(labelled, rows, unit), y, levels, _tooltips(unit), width=_WIDTH),
             *frame.side_columns(rows, y, columns, _WIDTH, key="place"),
             theme.footer(captions.wrapped([*notes, *captions.source_line(profiles.manifest)])),
         ],
-        title=_headline(rows, unit),
+        title=_headline(rows, unit, f"{noun(meaning.by)} and skill" if several else "skill"),
         subtitle=f"Share of {_UNIT[unit]} by AI impact level · {subject}",
         description=_description(rows, levels, unit, subject, notes),
         width=_WIDTH,
@@ -227,7 +229,7 @@ def _levels(labelled: pl.DataFrame, rows: pl.DataFrame, unit: str) -> pl.DataFra
     return levels.select(columns).sort("place", maintain_order=True)
 
 
-def _with_texts(rows: pl.DataFrame, unit: str) -> tuple[pl.DataFrame, list[SideColumn]]:
+def _with_texts(rows: pl.DataFrame, unit: str, *, several: bool) -> tuple[pl.DataFrame, list[SideColumn]]:
     """Format the number columns, and return their positions."""
     counts = ["fte", "headcount"] if unit == "fte" else ["headcount", "fte"]
     staff = next((name for name in counts if name in rows.columns), None)
@@ -240,9 +242,10 @@ def _with_texts(rows: pl.DataFrame, unit: str) -> tuple[pl.DataFrame, list[SideC
         "known": frame.formatted("coverage", coverage_percent),
         "grade": pl.col("data_grade").fill_null(NONE),
     }
+    whole = "group's" if several else "all"
     columns = [
         SideColumn("total", _HEADERS[unit], 78, muted=False),
-        SideColumn("part", ["share of", "all tasks" if unit == "tasks" else "all hours"], 138, muted=False),
+        SideColumn("part", ["share of", f"{whole} {'tasks' if unit == 'tasks' else 'hours'}"], 138, muted=False),
         SideColumn("served", "jobs", 178, muted=False),
     ]
     if staff:
@@ -286,7 +289,7 @@ def _subject(labelled: pl.DataFrame, rows: pl.DataFrame, totals: pl.DataFrame, m
     return f"{group}{drawn}, {captions.jobs_and_tasks(jobs, total(totals, 'tasks'))}"
 
 
-def _headline(rows: pl.DataFrame, unit: str) -> str:
+def _headline(rows: pl.DataFrame, unit: str, what: str) -> str:
     """Return a headline with the range of the H1 shares, ignoring grade C."""
     of_skills, of_all = rows.filter("is_skill"), rows.filter(_is(ALL_TASKS))
     if not of_skills.get_column("has_share").any():
@@ -298,9 +301,10 @@ def _headline(rows: pl.DataFrame, unit: str) -> str:
         return "There is not enough data to compare the AI impact of skills"
     reference = f" (all tasks: {percent(of_all.item(0, 'h1'))})" if of_all.height else ""
     low, high = percent(safe.item(0, "h1")), percent(safe.item(-1, "h1"))
-    scope = "In skills with enough data" if safe.height < of_skills.height else "Depending on the skill"
+    known = "pairs" if " and " in what else "skills"
+    scope = f"In {known} with enough data" if safe.height < of_skills.height else f"Depending on the {what}"
     if safe.height == 1:
-        return f"{safe.item(0, 'label')[0]}: {high} of {_UNIT[unit]} are highly automatable{reference}"
+        return f"{', '.join(safe.item(0, 'label'))}: {high} of {_UNIT[unit]} are highly automatable{reference}"
     span = high if low == high else f"{low} to {high}"
     return f"{scope}, {span} of {_UNIT[unit]} are highly automatable{reference}"
 

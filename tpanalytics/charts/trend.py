@@ -21,7 +21,7 @@ from tpanalytics.formatting import (
 )
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import unknown_group_message
-from tpanalytics.measures._core.groups import ALL_JOBS, BY_FAMILY, SEPARATOR, missing_label
+from tpanalytics.measures._core.groups import ALL_JOBS, BY_FAMILY, SEPARATOR, group_columns, missing_label
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress import suppress
@@ -112,7 +112,14 @@ def plot_trend(
         return theme.empty_chart("No jobs in this history", "There is nothing to draw.")
     released = suppress(result, history, privacy=privacy)
     dates = list(result.get_column(AS_OF).unique().sort())
-    shown = Shown(_named(released, measure), about(released), measure, "H1" if level is None else level, dates)
+    shown = Shown(
+        _named(released, measure),
+        about(released),
+        measure,
+        "H1" if level is None else level,
+        dates,
+        group_columns(history, by),
+    )
     rows = _selected(shown, groups)
     notes = shown.notes(rows, None if groups is not None else trend(history, by=None, **how), history)
     texts: dict[str, Any] = {
@@ -217,6 +224,8 @@ def _layout(lines: pl.DataFrame, shown: Shown) -> _Layout:
     axis = {
         "title": None,
         "tickCount": 5,
+        # Labels are rounded, so closer ticks would have equal ones.
+        "tickMinStep": 1 if shown.measure == "hours" else 0.01,
         "grid": True,
         "labelExpr": formats.get(shown.measure, "round(datum.value * 100) + '%'"),
     }

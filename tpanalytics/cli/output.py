@@ -32,6 +32,11 @@ _MAX_EXAMPLES_WIDTH = 60
 _FAMILY_CHECKS = ["families_without_tasks", "jobs_without_family", "missing_hours_uneven"]
 #: Error message phrases that refer to the Python API, with command-line equivalents.
 _SHELL_PHRASES = {
+    "`groups`": "--group",
+    "`jobs` requires groups": "--with-jobs requires groups",
+    "Leave out `jobs`": "Leave out --with-jobs",
+    "`rationales`": "--with-rationales",
+    "another `by`": "another --by",
     "`keep`": "--prune",
     "Pass each one to connect(), or set the environment": "Set the environment",
     "Run the same call again": "Run the same command again",
@@ -117,6 +122,13 @@ def _cells(row: dict[str, Any], levels: list[str]) -> list[str]:
     ]
 
 
+#: What the shares by level add up.
+_SHARES = {
+    "tasks": "tasks",
+    "hours": "hours",
+    "headcount": "hours of all people",
+    "fte": "hours of all full-time equivalents",
+}
 #: What a task of a job needs for each weight that counts people.
 _COUNTS = {"tasks": "", "hours": "", "headcount": "a headcount", "fte": "full-time equivalents"}
 
@@ -141,7 +153,7 @@ def _notes(profiles: tpa.TaskProfiles, levels: list[str], weight: Weight) -> lis
         for name in ("weekly_hours", "ai_impact")
         if requested is not None and name not in requested
     ]
-    shares = f"Levels: share of {weight}. " if levels else ""
+    shares = f"Levels: share of {_SHARES[weight]}. " if levels else ""
     notes.append(f"{shares}Coverage: share of tasks with {required}.")
     notes.append("Grade A: coverage of at least 90%. Grade B: at least 70%. Grade C: do not quote on its own.")
     return notes

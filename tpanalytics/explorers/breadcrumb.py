@@ -1,4 +1,4 @@
-"""Breadcrumb navigation from all job families to a single job."""
+"""Breadcrumb navigation from all groups to a single job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Breadcrumb"]
 
 
 class Breadcrumb(widgets.Box):
-    """Current family and job, with buttons to go back up."""
+    """Current group and job, with buttons to go back up."""
 
     def __init__(self, change_state: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(layout={"flex_flow": "row wrap", "align_items": "center"})
@@ -25,15 +25,17 @@ class Breadcrumb(widgets.Box):
 
     def show(self, state: State, facts: Facts) -> None:
         """Update the breadcrumb from a state, or hide it at the top level."""
-        family, job = state["family"], state["job"]
-        self.layout.display = "" if state["view"] == "tasks" and family is not None else "none"
-        if self.layout.display:
+        group, job, by = state["group"], state["job"], facts.grouping.by
+        is_below = state["view"] == "tasks" and (group is not None or job is not None)
+        self.layout.display = "" if is_below else "none"
+        if not is_below:
             return
-        ancestors: list[tuple[str, dict[str, Any]]] = [("All job families", {"family": None, "job": None})]
-        current = family
+        top = f"All {facts.grouping.nouns}" if by else "All jobs"
+        ancestors: list[tuple[str, dict[str, Any]]] = [(top, {"group": None, "job": None})]
+        current = group
         if job is not None:
-            ancestors.append((family, {"job": None}))
-            current = next((name for name, other in facts.visible_jobs(family, state["states"]) if other == job), job)
+            ancestors += [(group, {"job": None})] if by else []
+            current = next((name for name, other in facts.visible_jobs(group, state["states"]) if other == job), job)
         children = []
         for name, change in ancestors:
             button = widgets.Button(description=name, tooltip=f"Back to {name}", layout={"width": "auto"})

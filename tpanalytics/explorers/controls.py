@@ -59,13 +59,13 @@ class _States(Control):
 
 
 class _Job(Control):
-    """Job to show from the current family."""
+    """Job to show from the current group."""
 
     def __init__(self) -> None:
         super().__init__("job", _dropdown("Job", [("all jobs", None)]))
 
     def write(self, state: State, facts: Facts) -> None:
-        _set_options(self.widget, [("all jobs", None), *facts.visible_jobs(state["family"], state["states"])])
+        _set_options(self.widget, [("all jobs", None), *facts.visible_jobs(state["group"], state["states"])])
         super().write(state, facts)
 
 
@@ -174,7 +174,7 @@ def _controls(facts: Facts) -> dict[str, Control]:
         _States(options["states"]),
         Control("groups", groups),
         Control("search", search),
-        _Choice("family", _dropdown("Job family", options["family"])),
+        _Choice("group", _dropdown(capitalized(facts.grouping.noun), options["group"])),
         _Job(),
         Control("rationales", rationales),
         buttons("change", "Show", _Choice),

@@ -74,8 +74,7 @@ def explore(
         Earlier snapshot to compare with. Required for the "What changed" view (``"compare"``).
     by
         How to group jobs: a column of `jobs`, `people` or `tasks`, a list of columns, or None for all jobs together.
-        The "Tasks" view (``"tasks"``) lists jobs and tasks by job family, so it requires the default. With a column of
-        `people`, a job counts in every group that has people in it.
+        With a column of `people`, a job counts in every group that has people in it.
     state
         Initial state, as a dict with some or all of the entries in `Explorer.state`.
     privacy
@@ -242,7 +241,7 @@ class Explorer(widgets.VBox):
         path
             The ``.html`` file to write. An existing file is only replaced once the page is complete.
         jobs
-            If True, include each family's jobs, with job names.
+            If True, include each group's jobs, with job names.
 
         Returns
         -------
@@ -278,7 +277,7 @@ class Explorer(widgets.VBox):
 
     @_locked
     def _on_pick(self, picked: list[str]) -> None:
-        """Handle a click on a mark: select the rows, or open the family or job."""
+        """Handle a click on a mark: select the rows, or open the group or job."""
         if picked == self._state["picked"] or not self._is_drawn():
             return
         self._state = {**self._state, "picked": picked}

@@ -10,15 +10,18 @@ import polars as pl
 from tpanalytics.formatting import clean_text
 from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.group_jobs import jobs_of_group
+from tpanalytics.measures._core.groups import ALL_JOBS
 from tpanalytics.measures._core.labels import with_labels
+from tpanalytics.measures._core.skill_counts import has_skills
 from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
 from tpanalytics.measures.privacy.policy import check_privacy
 from tpanalytics.measures.privacy.suppress import families_in_change
 from tpanalytics.measures.privacy.suppress_groups import apply_policy, suppressed_families
-from tpanalytics.measures.privacy.suppress_jobs import suppressed_jobs
-from tpanalytics.schema import COUNTED_STATES, LEVELS, NO_FAMILY, NOT_ASSESSED, counted_states, level_order
+from tpanalytics.measures.privacy.suppress_jobs import groups_of_jobs, suppressed_jobs
+from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, counted_states, level_order
 from tpanalytics.share.calls import readable
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ class Facts:
     levels: tuple[str, ...]
     #: The counts of people that are known: "headcount", "fte", both or none.
     staff: tuple[str, ...]
+    #: Whether any task has a skill.
+    has_skills: bool
     #: False if the difference between all tasks and validated tasks would reveal a small group.
     offers_validated_only: bool
     privacy: Privacy | None
@@ -58,21 +63,30 @@ class Facts:
         """The weight to start with: people if the groups are groups of people."""
         return self.staff[0] if self.grouping.columns.people and self.staff else "hours"
 
+    @property
+    def counted(self) -> str:
+        """What the exposure curve counts: people if their number is known, or else jobs."""
+        return self.staff[0] if self.staff else "jobs"
+
     def visible_groups(self, states: Sequence[str]) -> tuple[str, ...]:
         """Return the groups that are not suppressed."""
         profiles, by = self.source.profiles, self.grouping.argument
         suppressed = _suppressed_groups(profiles, by=by, states=list(states), privacy=self.privacy)
         return tuple(group for group in self.groups if group not in suppressed)
 
-    def visible_jobs(self, family: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
-        """Return the name and id of each unsuppressed job in a family, sorted by name."""
-        if family is None or family not in self.visible_groups(states):
+    def visible_jobs(self, group: str | None, states: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the name and id of each unsuppressed job in a group, or of all jobs without `by`, sorted by name."""
+        group = group if self.grouping.by else ALL_JOBS
+        if group is None or group not in self.visible_groups(states):
             return []
-        return _job_options(self.source.profiles, family=family, states=list(states), privacy=self.privacy)
+        by, profiles = self.grouping.argument, self.source.profiles
+        return _job_options(profiles, group=group, by=by, states=list(states), privacy=self.privacy)
 
     def n_suppressed_jobs(self, states: Sequence[str]) -> int:
         """Return the number of jobs suppressed in job or task tables."""
-        return len(suppressed_jobs(self.source.profiles, states=list(states), privacy=self.privacy))
+        profiles = self.source.profiles
+        by = groups_of_jobs(self.grouping.by, profiles)
+        return len(suppressed_jobs(profiles, by=by, states=list(states), privacy=self.privacy))
 
     def compares_groups(self, states: Sequence[str]) -> bool:
         """Return True if changes can be shown by group."""
@@ -104,12 +118,11 @@ class Facts:
 
     def options(self, states: Sequence[str]) -> dict[str, list[tuple[str, Any]]]:
         """Return the options for each control as (label, value) pairs, given the selected validation states."""
-        views = [("AI impact", "impact"), ("Weekly hours", "hours")]
-        views += [("Tasks", "tasks")] * self.grouping.by_family  # jobs and tasks are listed by job family
+        views = [("AI impact", "impact"), ("Weekly hours", "hours"), *[("Skills", "skills")] * self.has_skills]
         return {
             "states": self._states(),
-            "view": [*views, *[("What changed", "compare")] * (self.source.before is not None)],
-            "show": [("shares by level", "levels"), ("exposure by weight", "weights")],
+            "view": [*views, ("Tasks", "tasks"), *[("What changed", "compare")] * (self.source.before is not None)],
+            "show": [("shares by level", "levels"), ("exposure by weight", "weights"), ("exposure curve", "curve")],
             "weight": [("tasks", "tasks"), ("hours", "hours"), *((_STAFF[name], name) for name in self.staff)],
             "change": [
                 *[("bridge", "bridge"), ("level changes", "moves")],
@@ -118,7 +131,10 @@ class Facts:
             "level": [(level, level) for level in self.levels],
             "counted": [("tasks", "tasks"), ("hours", "hours")],
             "value": [("hours", "hours"), ("exposure", "exposure")],
-            "family": [("all job families", None), *((group, group) for group in self.visible_groups(states))],
+            "group": [
+                (f"all {self.grouping.nouns}", None),
+                *((group, group) for group in self.visible_groups(states) if self.grouping.by),
+            ],
         }
 
 
@@ -140,9 +156,15 @@ def facts_of(source: Source, grouping: PageGrouping, privacy: Privacy | None) ->
         groups=tuple(with_labels(impact).get_column("group").unique(maintain_order=True)),
         levels=tuple(dict.fromkeys([*LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
         staff=tuple(name for name in STAFF if name in jobs.columns and jobs.get_column(name).count() > 0),
+        has_skills=_has_skills(source.profiles),
         offers_validated_only=privacy is None or all(_reveals_no_small_group(each, by, privacy) for each in snapshots),
         privacy=privacy,
     )
+
+
+@readable()
+def _has_skills(profiles: TaskProfiles) -> bool:
+    return has_skills(profiles)
 
 
 @cached
@@ -157,15 +179,11 @@ def _suppressed_groups(profiles: TaskProfiles, *, by: By, states: list[str], pri
 @cached
 @readable()
 def _job_options(
-    profiles: TaskProfiles, *, family: str, states: list[str], privacy: Privacy | None
+    profiles: TaskProfiles, *, group: str, by: By, states: list[str], privacy: Privacy | None
 ) -> list[tuple[str, str]]:
-    jobs = read_inputs(profiles).jobs
-    suppressed = suppressed_jobs(profiles, states=states, privacy=privacy)
-    in_family = pl.col("job_family").cast(pl.String).fill_null(NO_FAMILY) == family
-    visible = jobs.filter(in_family).filter(~pl.col("job_id").is_in(suppressed.to_list()))
-    job_name = pl.col("job_name") if "job_name" in jobs.columns else pl.lit(None, dtype=pl.String)
-    name = pl.coalesce(job_name, "job_id").map_elements(clean_text, return_dtype=pl.String).alias("name")
-    rows = visible.select("job_id", name).sort("name", "job_id").head(_MAX_JOBS)
+    jobs = jobs_of_group(profiles, group, by=by, states=states, privacy=privacy).jobs
+    name = pl.col("job_name").map_elements(clean_text, return_dtype=pl.String).alias("name")
+    rows = jobs.select("job_id", name).sort("name", "job_id").head(_MAX_JOBS)
     duplicated = rows.get_column("name").is_duplicated()
     return [
         (f"{name} ({job})" if ambiguous else name, job)

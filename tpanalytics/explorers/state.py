@@ -40,7 +40,7 @@ START: State = {
     "show": "levels",
     "weight": "hours",
     "level_weights": dict(WEIGHTS),
-    "family": None,
+    "group": None,
     "job": None,
     "search": "",
     "rationales": False,
@@ -53,9 +53,9 @@ START: State = {
 #: Values available on the weight sliders.
 WEIGHT_STEPS = [round(0.05 * step, 2) for step in range(21)]
 #: Entries that affect the rows in the chart. Changing one of them clears the selection.
-_CHANGES_ROWS = {"view", "family", "job", "search", "change", "value"}
+_CHANGES_ROWS = {"view", "group", "job", "search", "change", "value"}
 #: Entries to validate separately, since they aren't limited to the control's options.
-_UNLIMITED = {"states", "family"}
+_UNLIMITED = {"states", "group"}
 
 
 def controls(state: State, facts: Facts) -> tuple[str, ...]:
@@ -64,12 +64,21 @@ def controls(state: State, facts: Facts) -> tuple[str, ...]:
     match state["view"]:
         case "hours":
             return ("states", *groups)
+        case "skills":
+            return ("weight", "states", *groups)
         case "tasks":
-            steps = ["search", "family"] if state["family"] is None else ["family", "job"]
-            return (*steps, *["rationales"] * bool(state["job"]), "states")
+            return (*_steps(state, facts), *["rationales"] * bool(state["job"]), "states")
         case "compare":
             return ("change", {"moves": "counted", "groups": "value"}.get(state["change"], "level"), "states")
-    return ("show", "level_weights" if state["show"] == "weights" else "weight", "states", *groups)
+    shown = {"levels": ("weight",), "weights": ("level_weights",)}.get(state["show"], ())
+    return ("show", *shown, "states", *groups)
+
+
+def _steps(state: State, facts: Facts) -> tuple[str, ...]:
+    """Return the controls that lead from all jobs to a single one."""
+    if not facts.grouping.by:
+        return ("job",) if state["job"] is not None else ("search",) if state["search"].strip() else ("search", "job")
+    return ("search", "group") if state["group"] is None else ("group", "job")
 
 
 def merge(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
@@ -79,22 +88,22 @@ def merge(state: State, changes: Mapping[str, Any], facts: Facts) -> State:
 
 
 def normalize(state: State, facts: Facts) -> State:
-    """Return a state without inconsistent entries, such as a job from a different family."""
-    states, family, job, picked = state["states"], state["family"], state["job"], state["picked"]
-    if family is not None and family not in facts.visible_groups(states):
-        family = None
-    if job is not None and job not in [job_id for _, job_id in facts.visible_jobs(family, states)]:
+    """Return a state without inconsistent entries, such as a job from a different group."""
+    states, group, job, picked = state["states"], state["group"], state["job"], state["picked"]
+    if group is not None and group not in facts.visible_groups(states):
+        group = None
+    if job is not None and job not in [job_id for _, job_id in facts.visible_jobs(group, states)]:
         job = None
     if state["groups"] and "groups" in controls(state, facts):
         picked = [mark for mark in picked if mark in state["groups"]]
-    return {**state, "family": family, "job": job, "picked": picked}
+    return {**state, "group": group, "job": job, "picked": picked}
 
 
 def drill_down(state: State, facts: Facts) -> State | None:
-    """Return the state after opening the picked family or job, or None if it cannot be opened."""
+    """Return the state after opening the picked group or job, or None if it cannot be opened."""
     if state["view"] != "tasks" or not state["picked"]:
         return None
-    level, mark = "family" if state["family"] is None else "job", state["picked"][-1]
+    level, mark = "group" if state["group"] is None and facts.grouping.by else "job", state["picked"][-1]
     below = merge(state, {level: mark}, facts)
     return below if below[level] == mark else None
 
@@ -102,16 +111,16 @@ def drill_down(state: State, facts: Facts) -> State | None:
 def adjacent_states(state: State, facts: Facts) -> Iterator[State]:
     """Yield the states one click or key press away: buttons first, then lists and sliders in turn."""
     options, shown = facts.options(state["states"]), controls(state, facts)
-    for name in [*(name for name in shown if name in options and name != "family"), "view"]:
+    for name in [*(name for name in shown if name in options and name != "group"), "view"]:
         for _, value in options[name]:
             yield normalize({**state, name: value, "picked": []}, facts)
     selections = _adjacent_selections(state["groups"], facts.groups) if "groups" in shown else ()
     weights = _adjacent_weights(state["level_weights"], facts.levels) if "level_weights" in shown else ()
-    families = facts.visible_groups(state["states"]) if "family" in shown and not state["search"] else ()
+    opened = facts.visible_groups(state["states"]) if "group" in shown and not state["search"] else ()
     moves = (
         [{"groups": selection} for selection in selections],
         [{"level_weights": level_weights} for level_weights in weights],
-        [{"family": family, "picked": []} for family in families],
+        [{"group": group, "picked": []} for group in opened],
     )
     for change in chain.from_iterable(zip_longest(*moves)):
         if change is not None:
@@ -163,19 +172,24 @@ def checked_changes(state: State, changes: Mapping[str, Any], facts: Facts) -> S
             "`level_weights` must include a weight for 'H2', which varies in the chart, "
             f"not {state['level_weights']!r}."
         )
-    if changes.get("family") is not None and state["family"] not in facts.visible_groups(state["states"]):
-        raise ArgumentError(f"`family` must not be {state['family']!r}: its jobs are suppressed (small group).")
-    jobs = [job for _, job in facts.visible_jobs(state["family"], state["states"])]
-    if changes.get("job") is not None and state["family"] is None:
-        raise ArgumentError("`job` requires `family`. Set `family` before `job`.")
-    if changes.get("job") is not None and changes["job"] not in jobs:
-        raise ArgumentError(
-            f"`job` must be the id of one of the {len(jobs)} jobs shown for family {state['family']!r}, "
-            f"not {changes['job']!r}."
-        )
+    if changes.get("group") is not None and state["group"] not in facts.visible_groups(state["states"]):
+        raise ArgumentError(f"`group` must not be {state['group']!r}: its jobs are suppressed (small group).")
+    if changes.get("job") is not None:
+        _check_job(state, facts)
     for name in ("groups", "picked"):
         state[name] = list(dict.fromkeys(state[name]))
     return {name: state[name] for name in changes}
+
+
+def _check_job(state: State, facts: Facts) -> None:
+    if state["group"] is None and facts.grouping.by:
+        raise ArgumentError("`job` requires `group`. Set `group` before `job`.")
+    jobs = [job for _, job in facts.visible_jobs(state["group"], state["states"])]
+    if state["job"] not in jobs:
+        of_group = f" for {facts.grouping.one} {state['group']!r}" if facts.grouping.by else ""
+        raise ArgumentError(
+            f"`job` must be the id of one of the {len(jobs)} jobs shown{of_group}, not {state['job']!r}."
+        )
 
 
 def _check_entries(state: State) -> None:
@@ -191,8 +205,10 @@ def _check_choices(state: State, facts: Facts) -> None:
         *views, last = (repr(value) for _, value in facts.options(state["states"])["view"])
         allowed = f"{', '.join(views)} or {last}"
         raise ArgumentError(f"`view` must be {allowed}. 'compare' requires an earlier snapshot: pass `before`.")
-    if state["view"] == "tasks" and not facts.grouping.by_family:
-        raise ArgumentError("`view` must not be 'tasks': jobs and tasks are listed by job family. Leave out `by`.")
+    if state["view"] == "skills" and not facts.has_skills:
+        raise ArgumentError(
+            "`view` must not be 'skills': no task has a skill. Load the profiles with include=[..., 'linked_skills']."
+        )
     for name, choices in facts.options(state["states"]).items():
         if name not in _UNLIMITED:
             check_choice(name, state[name], [value for _, value in choices])
@@ -202,7 +218,7 @@ def _check_names(state: State, facts: Facts) -> None:
     for name in ("groups", "picked"):
         if not isinstance(state[name], list | tuple) or not all(isinstance(item, str) for item in state[name]):
             raise ArgumentError(f"`{name}` must be a list of names, empty for all, not {state[name]!r}.")
-    for group in [*state["groups"], *([] if state["family"] is None else [state["family"]])]:
+    for group in [*state["groups"], *([] if state["group"] is None else [state["group"]])]:
         if group not in facts.groups:
             noun = facts.grouping.noun
             raise ArgumentError(f"`state`: {unknown_group_message(str(group), list(facts.groups), noun)}.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
+from tpanalytics.charts._core.grouping import capitalized
 from tpanalytics.errors import ShareError, warn
 from tpanalytics.explorers.state import controls
 from tpanalytics.explorers.views import view_of
@@ -31,7 +32,6 @@ _LABELS = {
     "show": "Show",
     "weight": "Weighted by",
     "states": "Validation states",
-    "family": "Job family",
     "change": "Show",
     "level": "AI impact level",
     "counted": "Weighted by",
@@ -56,10 +56,11 @@ def _page(facts: Facts, state: State, *, jobs: bool) -> str:
         spec = spec_of(view.chart.of(facts.source))
         at = {name: _plain(reachable[name]) for name in ("view", *_enumerable(facts, reachable, jobs=jobs))}
         entries.append({"at": at, "spec": spec, "title": title_of(spec), "code": view.code([])})
-    values = {name: {entry["at"].get(name) for entry in entries} - {None} for name in _LABELS}
+    labels = {**_LABELS, "group": capitalized(facts.grouping.noun)}
+    values = {name: {entry["at"].get(name) for entry in entries} - {None} for name in labels}
     page_controls = {
         name: {
-            "label": _LABELS[name],
+            "label": labels[name],
             "options": [(label, _plain(value)) for label, value in choices if _plain(value) in values[name]],
             "value": _plain(state[name]),
         }
@@ -100,7 +101,7 @@ def _choices(facts: Facts, state: State) -> dict[str, list[tuple[str, Any]]]:
     choices = facts.options(state["states"])
     if state["groups"]:
         visible = facts.visible_groups(state["states"])
-        choices["family"] = [(group, group) for group in state["groups"] if group in visible]
+        choices["group"] = [(group, group) for group in state["groups"] if group in visible]
     if state["states"] not in [value for _, value in choices["states"]]:
         choices["states"] = [(", ".join(state["states"]), state["states"])]
     return choices
@@ -111,23 +112,24 @@ def _omitted_views(facts: Facts, state: State, *, jobs: bool) -> dict[str, str]:
     reasons = {}
     if not jobs:
         reasons["tasks"] = "it contains job names, which are only included with jobs=True"
-    elif not _choices(facts, state)["family"]:
-        reasons["tasks"] = "the jobs of the selected families are suppressed"
+    elif not _choices(facts, state)["group"]:
+        reasons["tasks"] = f"the jobs of the selected {facts.grouping.many} are suppressed"
     if state["groups"]:
         reasons["compare"] = f"it covers all {facts.grouping.nouns}, but only some are selected"
     return reasons
 
 
 def _enumerable(facts: Facts, state: State, *, jobs: bool) -> list[str]:
-    return [name for name in controls(state, facts) if name in _LABELS and (name != "family" or jobs)]
+    names = {*_LABELS, *["group"] * jobs}
+    return [name for name in controls(state, facts) if name in names]
 
 
 def _reachable_states(facts: Facts, state: State, *, jobs: bool) -> Iterator[State]:
     """Yield the states reachable with the page's controls, starting with the current state."""
     choices = _choices(facts, state)
-    families = [family for _, family in choices["family"]] if jobs else []
-    family = state["family"] if state["family"] in families else next(iter(families), None)
-    start = {**state, "job": None, "search": "", "picked": [], "family": family}
+    groups = [group for _, group in choices["group"]] if jobs else []
+    group = state["group"] if state["group"] in groups else next(iter(groups), None)
+    start = {**state, "job": None, "search": "", "picked": [], "group": group}
     omitted = _omitted_views(facts, state, jobs=jobs)
     views = [view for _, view in choices["view"] if view not in omitted]
     queue, visited = [{**start, "view": view} for view in sorted(views, key=lambda view: view != start["view"])], set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import plural
+from tpanalytics.measures._core.groups import ALL_JOBS
 from tpanalytics.share.calls import Call, Source, Table, call
 
 if TYPE_CHECKING:
@@ -58,13 +59,24 @@ class View:
 
 def view_of(state: State, facts: Facts) -> View:
     """Return the chart and table for a state."""
-    return {"impact": _impact, "hours": _hours, "tasks": _tasks, "compare": _compare}[state["view"]](state, facts)
+    views = {"impact": _impact, "hours": _hours, "skills": _skills, "tasks": _tasks, "compare": _compare}
+    return views[state["view"]](state, facts)
 
 
 def _arguments(state: State, facts: Facts) -> dict[str, Any]:
     """Return the arguments of a chart by group."""
     groups = tuple(state["groups"]) or None
-    return {"by": facts.grouping.argument, "states": tuple(state["states"]), "groups": groups, "privacy": facts.privacy}
+    return {
+        "by": facts.grouping.argument,
+        "states": _states(state, facts),
+        "groups": groups,
+        "privacy": facts.privacy,
+    }
+
+
+def _states(state: State, facts: Facts) -> tuple[str, ...] | None:
+    """Return the validation states to count, or None for the default of the profiles."""
+    return None if state["states"] == facts.default_states else tuple(state["states"])
 
 
 def _incumbents(facts: Facts) -> dict[str, Any]:
@@ -84,6 +96,11 @@ def _impact(state: State, facts: Facts) -> View:
     if state["show"] == "weights":
         chart = call("plot_weight_sensitivity", level_weights=state["level_weights"], **arguments)
         measure = call("exposure", by=by, level_weights=state["level_weights"], states=states, **_incumbents(facts))
+    elif state["show"] == "curve":
+        how = {"weight": facts.counted, "level_weights": state["level_weights"]}
+        chart = call("plot_exposure_curve", **how, **arguments)
+        measure = call("exposure_curve", by=by, states=states, **how)
+        return replace(_by_group(chart, measure, facts, arguments["groups"]), picks=None)  # panels can't be clicked
     else:
         chart = call("plot_impact", weight=state["weight"], **arguments)
         measure = call("impact", by=by, weight=state["weight"], states=states)
@@ -96,33 +113,50 @@ def _hours(state: State, facts: Facts) -> View:
     return _by_group(call("plot_hours", **arguments), measure, facts, arguments["groups"])
 
 
+def _skills(state: State, facts: Facts) -> View:
+    """Return the view of the skills in all jobs together, or in the selected groups."""
+    arguments = {**_arguments(state, facts), "weight": state["weight"]}
+    # If every group is suppressed, the figures of all jobs would reveal them.
+    if arguments["groups"] is None and facts.visible_groups(state["states"]):
+        arguments["by"] = None
+    measure = call("skills", by=arguments["by"], weight=state["weight"], states=arguments["states"])
+    by = facts.grouping.by if arguments["by"] is not None else ()
+    table = Table(measure, facts.privacy, {"group": arguments["groups"]}, by=by)
+    return View(call("plot_skills", **arguments), table)
+
+
 def _tasks(state: State, facts: Facts) -> View:
-    """Return the view of all families, the jobs in a family, the tasks in a job, or search results."""
-    states, family, job, search = tuple(state["states"]), state["family"], state["job"], state["search"].strip()
+    """Return the view of all groups, the jobs in a group, the tasks in a job, or search results."""
+    states, group, job, search = _states(state, facts), state["group"], state["job"], state["search"].strip()
+    by, columns = facts.grouping.argument, facts.grouping.by
     arguments: dict[str, Any] = {"states": states, "privacy": facts.privacy}
     if job is not None:
         chart = call("plot_job", job, rationales=state["rationales"], **arguments)
-        keep = {"job_id": (job,), "validation_state": states}
+        keep = {"job_id": (job,), "validation_state": tuple(state["states"])}
         return View(chart, Table(None, filters=keep, rationales=state["rationales"]))
-    if family is not None:
-        chart = call("plot_jobs", family, **arguments)
-        measure = call("hours", by=("job_family", "job_id"), states=states)
-        return View(chart, Table(measure, facts.privacy, {"job_family": (family,)}), "job_id")
+    if group is not None or not (search or columns):
+        chart = call("plot_jobs", group or ALL_JOBS, by=by, **arguments)
+        measure = call("hours", by=(*columns, "job_id") if columns else "job_id", states=states, **_incumbents(facts))
+        keep = {"group": None if group is None else (group,)}
+        return View(chart, Table(measure, facts.privacy, keep, by=columns), "job_id")
     if search:
-        chart = call("plot_find_tasks", search, **arguments)
-        visible = facts.visible_groups(states)
-        families = visible if visible != facts.groups else None
-        table = Table(call("find_tasks", search, states=states), facts.privacy, {"job_family": families})
-        omitted = facts.n_suppressed_jobs(states)
+        chart = call("plot_find_tasks", search, by=by, **arguments)
+        visible = facts.visible_groups(state["states"])
+        table = Table(
+            call("find_tasks", search, by=by, states=states),
+            facts.privacy,
+            {"group": visible if columns and visible != facts.groups else None},
+            by=columns,
+        )
+        omitted = facts.n_suppressed_jobs(state["states"])
         note = f"The chart counts all jobs. The table omits {plural(omitted, 'suppressed job')}." if omitted else ""
-        return View(chart, table, "group", note)
-    chart = call("plot_impact", weight="tasks", **arguments)
-    measure = call("impact", weight="tasks", states=states)
-    return View(chart, Table(measure, facts.privacy), "group")
+        return View(chart, table, "group" if columns else None, note)
+    chart = call("plot_impact", by=by, weight="tasks", **arguments)
+    return _by_group(chart, call("impact", by=by, weight="tasks", states=states), facts)
 
 
 def _compare(state: State, facts: Facts) -> View:
-    by, arguments = facts.grouping.argument, {"snapshots": ("before", "profiles"), "states": tuple(state["states"])}
+    by, arguments = facts.grouping.argument, {"snapshots": ("before", "profiles"), "states": _states(state, facts)}
     match state["change"]:
         case "moves":
             chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **arguments)

@@ -15,6 +15,7 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError
+from tpanalytics.formatting import plural_of
 from tpanalytics.measures._core.aggregate import (
     TaskCounts,
     aggregate_tasks,
@@ -26,7 +27,7 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_whole, checked_groups
-from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.groups import BY_FAMILY, short_noun
 from tpanalytics.measures._core.metadata import Meaning, attach_metadata, meaning_of
 from tpanalytics.schema import check_profiles, require, to_polars
 
@@ -66,8 +67,9 @@ def find_tasks(
     profiles: TaskProfiles,
     text: str,
     *,
+    by: By = BY_FAMILY,
     states: Sequence[str] | None = None,
-    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     top: int | None = None,
 ) -> pl.DataFrame:
     """Search for tasks whose text contains all of the given words.
@@ -79,24 +81,27 @@ def find_tasks(
     Parameters
     ----------
     profiles
-        Task profiles. Uses ``job_id, job_family`` and, if present, ``job_name`` from `jobs`, and ``job_id, task_id,
-        task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
+        Task profiles. Uses ``job_id``, the columns in `by` and, if present, ``job_name`` from `jobs`, and ``job_id,
+        task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     text
         One or more words to search for.
+    by
+        Columns of the jobs, people or tasks to return with each task, or None for none. A task of a job in several
+        groups has a row for each.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
-    families
-        Job families to search. If None, all families are searched.
+    groups
+        Groups to search, such as job families. If None, all groups are searched.
     top
         Maximum number of tasks to return. If None, all matches are returned.
 
     Returns
     -------
     pl.DataFrame
-        One row per task, sorted by hours in descending order (nulls last), then by family, job and text.
+        One row per task, sorted by hours in descending order (nulls last), then by group, job and text. The columns in
+        `by` come first.
 
         ====================  =======  ===========================================
-        ``job_family``        String   job family
         ``job_id``            String   job id
         ``job_name``          String   job name, or the id if the job has no name
         ``task_id``           String   task id
@@ -129,8 +134,8 @@ def find_tasks(
     words = search_words(text)
     if top is not None:
         check_whole("top", top, least=1)
-    reduced, no_text = _searched_tasks(profiles, states)
-    reduced, no_text = _only_families(reduced, no_text, families)
+    reduced, no_text = _searched_tasks(profiles, states, by)
+    reduced, no_text = _only_groups(reduced, no_text, groups)
     rows = _matches(profiles, words, reduced, *_COLUMNS)
     n, with_hours = rows.height, rows.get_column("weekly_hours").count()
     if top is not None and with_hours > top:  # avoid sorting all matches, which is slower than the search
@@ -147,7 +152,10 @@ def find_tasks(
     result = rows.select(*columns, "ai_impact_level").head(rows.height if top is None else top)
     note = f"Matching tasks: {n:,} ({n - with_hours:,} without hours)"
     note += f". Returned: the first {result.height:,}." if result.height < n else "."
-    return attach_metadata(result.rename({"group": BY_FAMILY}), _meaning(reduced, "find_tasks", no_text, note))
+    # The columns of the groups can include the job or a column of the tasks.
+    first = [name for name in reduced.groups.table.columns if name != "group"]
+    named = reduced.groups.named(result.drop(first, strict=False))
+    return attach_metadata(named, _meaning(reduced, "find_tasks", no_text, note))
 
 
 @cached
@@ -199,19 +207,20 @@ def _searched_tasks(
     return reduced, of_jobs(by_job, reduced.jobs, columns).sort("job")
 
 
-def _only_families(
-    reduced: TaskCounts, no_text: pl.DataFrame, families: Sequence[str] | None
+def _only_groups(
+    reduced: TaskCounts, no_text: pl.DataFrame, groups: Sequence[str] | None
 ) -> tuple[TaskCounts, pl.DataFrame]:
-    if families is None:
+    if groups is None:
         return reduced, no_text
-    names = checked_groups(families, reduced.groups.table.get_column("group"))
+    noun = short_noun(reduced.groups.columns.by)
+    names = checked_groups(groups, reduced.groups.table.get_column("group"), noun, "groups")
     if not names:
-        raise ArgumentError("`families` must be a list of job families, or None for all, not [].")
-    in_families = pl.col("group").is_in(names)
-    cells = reduced.cells.filter(in_families)
+        raise ArgumentError(f"`groups` must be a list of {plural_of(noun)}, or None for all, not [].")
+    in_groups = pl.col("group").is_in(names)
+    cells = reduced.cells.filter(in_groups)
     states = cells.group_by("state").agg(pl.col("n").sum()).sort("state")
-    reduced = reduced._replace(jobs=reduced.jobs.filter(in_families), cells=cells, states=states)
-    return reduced, no_text.filter(in_families)
+    reduced = reduced._replace(jobs=reduced.jobs.filter(in_groups), cells=cells, states=states)
+    return reduced, no_text.filter(in_groups)
 
 
 def _matches(profiles: TaskProfiles, words: Sequence[str], reduced: TaskCounts, *columns: str) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 from tpanalytics.formatting import percent
 from tpanalytics.measures._core.aggregate import known_sum, n_stated, share_of
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.skill_counts import count_by_skill
 from tpanalytics.measures._core.staff import STAFF, check_staff, checked_weight, without_staff_note
@@ -38,7 +39,7 @@ _NOT_REQUESTED = "Skills were not requested when loading. Load the profiles with
 def skills(
     profiles: TaskProfiles,
     *,
-    by: By = None,
+    by: By = BY_FAMILY,
     weight: Weight | None = None,
     states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
@@ -117,7 +118,7 @@ def skills(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> table = skills(load_sample()).filter(ai_impact_level="H1")
+    >>> table = skills(load_sample(), by=None).filter(ai_impact_level="H1")
     >>> table.select("skill", "jobs", "tasks", "hours", pl.col("share").round(3)).head(2).rows()
     [('(all tasks)', 232, 1428, 1797.25, 0.258), ('ERP systems', 69, 128, 271.25, 0.758)]
     """

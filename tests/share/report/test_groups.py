@@ -97,6 +97,29 @@ def test_groups_are_suppressed_by_the_same_column(snapshots: tuple[tpa.TaskProfi
     assert "2 of 5 countries are suppressed" in page(path)
 
 
+def test_skills_of_one_group_are_suppressed_as_for_all_groups(
+    snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles],
+) -> None:
+    profiles = snapshots[1]
+    path = tpa.save_report(profiles, "report.html", by="country", groups="BE")
+    shown = tpa.suppress(tpa.skills(profiles, by="country"), profiles).filter(country="BE")
+    names = shown["skill"].unique(maintain_order=True).to_list()
+    assert [row[0] for row in tables(path)["skills"]] == names[:21]
+    alone = profiles.filter(country="BE")
+    assert set(names) < set(tpa.suppress(tpa.skills(alone, by=None), alone)["skill"]), "totals protect other countries"
+    assert tpa.verify_report(path, profiles)["equal"].all()
+
+
+def test_skills_are_only_in_reports_on_tasks_with_skills(
+    snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles],
+) -> None:
+    profiles = snapshots[1]
+    without = replace(profiles, tasks=profiles.tasks.drop("linked_skills"))
+    for each, expected in ((profiles, True), (without, False)):
+        path = tpa.save_report(each, "report.html", by="country")
+        assert ("skills" in evidence(path)["tables"]) == expected
+
+
 def test_small_company_has_no_figures(snapshots: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
     before, after = snapshots
     path = tpa.save_report(after, "report.html", by=None, before=before, privacy=tpa.Privacy(min_jobs=1000))
@@ -114,9 +137,9 @@ def test_people_are_counted_in_groups_of_people(snapshots: tuple[tpa.TaskProfile
         exposure.select("site", "exposure").rows()
     )
     assert "A job counts in every site that has people in it, so sites overlap." in page(path)
-    assert "weekly hours times people" in page(path)
+    assert "weekly hours of all people" in page(path)
     unknown = replace(profiles, people=profiles.people.drop("headcount", "fte"))  # type: ignore[union-attr]
-    assert "times people" not in page(tpa.save_report(unknown, "report.html", by="site", privacy=None))
+    assert "of all people" not in page(tpa.save_report(unknown, "report.html", by="site", privacy=None))
 
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {

@@ -305,8 +305,8 @@ def tooltips(*fields: str, words: Grouping | None = None, **others: tuple[str, s
 UNIT = {
     "tasks": "tasks",
     "hours": "documented weekly hours",
-    "headcount": "weekly hours across all incumbents",
-    "fte": "weekly hours across all full-time equivalents",
+    "headcount": "weekly hours of all people",
+    "fte": "weekly hours of all full-time equivalents",
 }
 WEIGHTED = "hours and a weighted level"
 INDEX_GRADE = grade_note(WEIGHTED)

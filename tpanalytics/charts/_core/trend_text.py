@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.charts._core import captions
-from tpanalytics.formatting import MINUS, NONE, coverage_percent, hours as hours_text, listed, percent, plural
+from tpanalytics.formatting import (
+    MINUS,
+    NONE,
+    coverage_percent,
+    hours as hours_text,
+    listed,
+    percent,
+    plural,
+    plural_of,
+)
 from tpanalytics.measures._core.change_notes import state_warnings
-from tpanalytics.measures._core.groups import ALL_JOBS, noun
+from tpanalytics.measures._core.groups import ALL_JOBS, noun, short_noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.privacy.policy import FTE_NOTE, SUPPRESSED
 from tpanalytics.measures.trend import COVERAGE_CHANGED
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from tpanalytics.measures._core.groups import GroupColumns
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import History
     from tpanalytics.typing import TrendMeasure
@@ -32,8 +42,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _BASIS = {
     "task": "tasks",
     "hours": "documented weekly hours",
-    "headcount": "weekly hours times people",
-    "fte": "weekly hours times full-time equivalents",
+    "headcount": "weekly hours of all people",
+    "fte": "weekly hours of all full-time equivalents",
 }
 _DOTTED = (
     "Dotted line: coverage changed by more than 5 percentage points, "
@@ -57,11 +67,17 @@ class Shown:
     measure: TrendMeasure
     level: str
     dates: list[date]
+    columns: GroupColumns
 
     @property
     def noun(self) -> str:
         """Noun for a line."""
-        return noun([name for name in self.meaning.by if name != AS_OF])
+        return noun(self._lines)
+
+    @property
+    def _lines(self) -> list[str]:
+        """The columns that define the lines."""
+        return [name for name in self.meaning.by if name != AS_OF]
 
     @property
     def figure(self) -> str:
@@ -106,7 +122,7 @@ class Shown:
         unit = _BASIS.get(self.meaning.basis, _BASIS["hours"])
         of = {
             "exposure": f"exposure index (share of {unit}, 0 to 1)",
-            "hours": unit if self.meaning.basis == "hours" else "weekly hours times people",
+            "hours": unit,
             "coverage": "share of tasks with hours and a level",
         }
         return of.get(self.measure, f"share of {unit} at {self.level}")
@@ -116,8 +132,8 @@ class Shown:
         if self.noun == ALL_JOBS:
             return ALL_JOBS
         lines = rows.select("line", "unnamed").unique()
-        if len([name for name in self.meaning.by if name != AS_OF]) > 1:
-            return plural(lines.height, self.noun)
+        if len(self._lines) > 1:
+            return f"{plural(lines.height, 'group')} by {self.noun}"
         named = lines.filter(~pl.col("unnamed")).height
         a_group = f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
         return plural(named, self.noun) + f", plus jobs without {a_group}" * (named < lines.height)
@@ -147,13 +163,17 @@ class Shown:
         moved = "rose" if top["change"] > 0 else "fell"
         if spans.height == 1:
             return f"{sentence(self.figure)} {moved} from {start} in {first} to {end} in {last}"
+        of_next = {self.change_text(change) for change in good.get_column("change").abs().round(9)[:2]}
+        if good.height > 1 and len(of_next) == 1:
+            by_up_to = f"{sentence(self.figure)} changed by up to {self.change_text(abs(top['change'])).lstrip('+')}"
+            return f"{by_up_to} from {first} to {last}{self._scope(good, rows)}"
         if good.height == 1:
             return f"Only {top['line']} has enough comparable data: {self.figure} {moved} from {start} to {end}"
         return f"{sentence(self.figure)} changed most in {top['line']}: {start} to {end}{self._scope(good, rows)}"
 
     @property
     def _plural(self) -> str:
-        return "jobs" if self.noun == ALL_JOBS else plural(2, self.noun).removeprefix("2 ")
+        return "jobs" if self.noun == ALL_JOBS else plural_of(short_noun(self._lines))
 
     def _scope(self, good: pl.DataFrame, rows: pl.DataFrame) -> str:
         named = rows.filter(~pl.col("unnamed")).get_column("line").n_unique()
@@ -194,7 +214,12 @@ class Shown:
         groups = [name for name in self.meaning.by if name not in (TENANT, AS_OF)]
         if not groups or "job_id" in groups:
             return []
-        return [f"Each job is counted in its {noun(groups)} at the time."]
+        one = noun(groups)
+        if self.columns.people:
+            return [f"Each job is counted in every {one} that has people in it at the time."]
+        if self.columns.tasks:
+            return [f"Each task is counted in its {one} at the time."]
+        return [f"Each job is counted in its {one} at the time."]
 
     def description(self, rows: pl.DataFrame, notes: Sequence[str]) -> str:
         """Return the alt text."""
@@ -261,7 +286,10 @@ def _coverage_note(company: pl.DataFrame, shown: Shown, *, selected: bool) -> li
         return [captions.NO_TASKS_NOTE]
     have = "a level" if shown.meaning.basis == "task" and shown.measure == "impact" else _PARTS[shown.measure]
     dates, shares = covered.get_column(AS_OF), covered.get_column("coverage")
-    ends = [f"{coverage_percent(shares[place])} of tasks in {shown.day(dates[place])}" for place in (0, -1)]
+    first, last = (f"in {shown.day(dates[place])}" for place in (0, -1))
+    ends = [f"{coverage_percent(shares[0])} of tasks {first}", f"{coverage_percent(shares[-1])} of tasks {last}"]
+    if coverage_percent(shares[0]) == coverage_percent(shares[-1]) and first != last:
+        ends = [f"{coverage_percent(shares[0])} of tasks {first} and {last}"]
     if selected or TENANT in company.columns:
         by = "line and date" if selected else "tenant and date"
         low, high = coverage_percent(shares.min()), coverage_percent(shares.max())  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
-__all__ = ["SkillCounts", "count_by_skill", "sum_cells"]
+__all__ = ["SkillCounts", "count_by_skill", "has_skills", "sum_cells"]
 
 _SKILLS = "linked_skills"
 #: Engines that can group by a list of structs.
@@ -79,6 +79,22 @@ def count_by_skill(profiles: TaskProfiles, states: list[str], by: By) -> SkillCo
         skills,
         requested,
     )
+
+
+@cached
+def has_skills(profiles: TaskProfiles) -> bool:
+    """Return whether any task has a list of skills that `count_by_skill` can read and that isn't empty."""
+    tasks = nw.from_native(profiles.tasks).lazy()
+    schema = tasks.collect_schema()
+    if _SKILLS not in schema.names():
+        return False
+    if tasks.implementation.value in _GROUPS_LISTS:
+        if not _is_list_of_skills(schema[_SKILLS]):
+            return False
+        longest = to_polars(tasks.select(longest=nw.col(_SKILLS).list.len().max()).to_native()).item()
+        return bool(longest)
+    values = tasks.select(_SKILLS).collect().get_column(_SKILLS).to_list()
+    return any(not isinstance(value, str | float | None) and len(value) > 0 for value in values)
 
 
 def sum_cells(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:

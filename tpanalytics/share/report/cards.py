@@ -45,7 +45,7 @@ def cards(scope: ReportScope, results: Results) -> list[Card]:
     """Return the cards, or an empty list if there are no jobs or if totals would reveal suppressed groups."""
     if scope.all_suppressed or not scope.shown.jobs.height:
         return []
-    return [_automatable(results, scope.work), _exposure(results), _hours(results), _coverage(results)]
+    return [_automatable(results, scope), _exposure(results, scope), _hours(results), _coverage(results)]
 
 
 def sentences(scope: ReportScope, results: Results) -> list[str]:
@@ -75,7 +75,7 @@ def _judgements(scope: ReportScope) -> str:
     return f"AI impact levels are judgements. {coverage_percent(validated / counted.height)} of tasks are validated."
 
 
-def _automatable(results: Results, work: str) -> Card:
+def _automatable(results: Results, scope: ReportScope) -> Card:
     total = results.totals["mix"]
     row = _first(total.filter(_AT_H1))
     if not row:  # no hours at H1, or no tasks
@@ -86,15 +86,15 @@ def _automatable(results: Results, work: str) -> Card:
         key="automatable",
         name="Highly automatable",
         value=percent(row["share"]),
-        unit=f"of {work}",
+        unit=f"of {scope.work}",
         interval=_between(row["share_low"], row["share_high"], "share"),
-        comparator=_comparator(results, "mix", "share", percent),
+        comparator=_comparator(results, "mix", "share", percent, scope.grouping.noun),
         caveat="Not a share of jobs or people.",
         **_grade(row["data_grade"]),
     )
 
 
-def _exposure(results: Results) -> Card:
+def _exposure(results: Results, scope: ReportScope) -> Card:
     row = _first(results.totals["exposure"])
     value, low, high = (row.get(name) for name in ("exposure", "bound_low", "bound_high"))
     low_coverage = row.get("data_grade") == "C" and None not in (low, high)  # coverage is too low for a single number
@@ -105,7 +105,7 @@ def _exposure(results: Results) -> Card:
         value=between(low, high, "index") if low_coverage else NONE if value is None else f"{value:.2f}",
         unit="from 0 to 1, hours weighted by level",
         interval=f"{estimate}, based on known data" if estimate else _between(low, high, "index"),
-        comparator=_comparator(results, "exposure", "exposure", lambda share: f"{share:.2f}"),
+        comparator=_comparator(results, "exposure", "exposure", lambda share: f"{share:.2f}", scope.grouping.noun),
         caveat="Potential change, not job losses.",
         interval_label="Estimate" if estimate else "Range",
         **_grade(row.get("data_grade")),
@@ -166,7 +166,7 @@ def _grade(letter: str | None) -> dict[str, str]:
     return {"grade": letter or NONE, "grade_label": _GRADES.get(letter or "", "no data")}
 
 
-def _comparator(results: Results, key: str, name: str, format_value: Callable[[Any], str]) -> str:
+def _comparator(results: Results, key: str, name: str, format_value: Callable[[Any], str], noun: str) -> str:
     """Return the company figure in group reports, otherwise the highest and lowest groups graded A or B."""
     at_h1 = _AT_H1 if key == "mix" else pl.lit(value=True)
     if results.company:
@@ -181,6 +181,8 @@ def _comparator(results: Results, key: str, name: str, format_value: Callable[[A
     if comparable.height < 2:
         return ""
     ends = [comparable.select("group", name).row(n) for n in (0, -1)]
+    if format_value(ends[0][1]) == format_value(ends[1][1]):
+        return f"{format_value(ends[0][1])} in {plural(comparable.height, noun)}"
     return "; ".join(
         f"{label} {group}, {format_value(value)}"
         for label, (group, value) in zip(("highest", "lowest"), ends, strict=True)

@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from tpanalytics.share.report.sections.section import Section
     from tpanalytics.share.report.tables import ReportTable
 
-__all__ = ["FORMAT", "block", "choices", "code_of", "content_hash", "digest", "preamble", "versions"]
+__all__ = [
+    "FORMAT",
+    "block",
+    "choices",
+    "code_of",
+    "content_hash",
+    "digest",
+    "preamble",
+    "rows_of_group",
+    "versions",
+]
 
 #: Version of the evidence block. Version 1 had no groups other than job families.
 FORMAT = 2
@@ -134,7 +144,7 @@ def preamble(scope: ReportScope) -> str:
     return "\n".join(lines)
 
 
-def _rows_of_group(scope: ReportScope) -> str:
+def rows_of_group(scope: ReportScope) -> str:
     """Return Python code that matches the rows of the report's group in a result."""
     by = scope.grouping.by
     label = f"pl.col({by[0]!r})" if len(by) == 1 else f"pl.concat_str({list(by)!r}, separator={SEPARATOR!r})"
@@ -155,6 +165,7 @@ def code_of(section: Section, scope: ReportScope) -> str:
         if section.cut == "group":
             result = f"tpa.suppress({result}, profiles, privacy=privacy)"
         if scope.group is not None:
-            result += f".filter({_rows_of_group(scope)})"
+            result += f".filter({rows_of_group(scope)})"
     lines = [f"{section.key.replace('-', '_')} = {result}"]
-    return "\n".join([*lines, *(chart.text(profiles=part, before=part_before) for chart in section.charts)])
+    names = {} if section.drawn == "company" else {"profiles": part, "before": part_before}
+    return "\n".join([*lines, *(chart.text(**names) for chart in section.charts)])

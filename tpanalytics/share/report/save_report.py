@@ -224,7 +224,10 @@ def _part(section: Section, scope: ReportScope, frame: pl.DataFrame) -> _Part:
         rows=rows,
         long={column.name for n, column in enumerate(table.columns) if any(len(row[n]) > _WIDE_CELL for row in rows)},
         notes=[*table.notes, *reason_notes(table)],
-        charts=[picture(chart.of(scope.part, scope), key) for chart, key in zip(charts, keys, strict=False)],
+        charts=[
+            picture(chart.of(scope.company if section.drawn == "company" else scope.part, scope), key)
+            for chart, key in zip(charts, keys, strict=False)
+        ],
         replacement=[f"Suppressed: this {scope.grouping.one}, or another one it would reveal, is a small group."]
         * suppressed,
         code=evidence.code_of(section, scope),

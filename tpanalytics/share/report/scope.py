@@ -36,8 +36,8 @@ __all__ = ["ReportScope", "resolve_scope"]
 #: Nouns for what each weight adds up.
 _WORK = {
     "hours": "documented weekly hours",
-    "headcount": "weekly hours times people",
-    "fte": "weekly hours times full-time equivalents",
+    "headcount": "weekly hours of all people",
+    "fte": "weekly hours of all full-time equivalents",
 }
 
 

@@ -2,7 +2,7 @@
 
 from tpanalytics.share.calls import Call
 from tpanalytics.share.report.results import CARD_CALLS
-from tpanalytics.share.report.sections import change, data_quality, single_jobs, snapshot
+from tpanalytics.share.report.sections import change, data_quality, single_jobs, skills, snapshot
 from tpanalytics.share.report.sections.section import Section
 
 __all__ = ["SECTIONS"]
@@ -116,6 +116,18 @@ SECTIONS: tuple[Section, ...] = (
         charts=(Call("plot_overlap", choices=("by", "states", "privacy")),),
         cut="rows",
         when=snapshot.of_several_groups,
+    ),
+    Section(
+        key="skills",
+        question="Which skills does AI reach?",
+        lead="A task with several skills counts for each of them. The dark end is highly automatable work (H1).",
+        measure=Call("skills", choices=("weight", "states"), arguments={"by": None}),
+        table=skills.table,
+        code=skills.code,
+        charts=(Call("plot_skills", choices=("weight", "states", "privacy"), arguments={"by": None}),),
+        when=skills.are_known,
+        adapt=skills.of_scope,
+        drawn="company",
     ),
     Section(
         key="jobs",

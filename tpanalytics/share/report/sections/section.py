@@ -44,6 +44,10 @@ class Section:
     cut: Literal["group", "rows", "part"] = "group"
     code: str | Callable[[ReportScope], str] = ""
     group: str = "answer"
+    #: Returns the section with calls that depend on the report.
+    adapt: Callable[[Section, ReportScope], Section] | None = None
+    #: The profiles to draw the charts from.
+    drawn: Literal["part", "company"] = "part"
 
     def worded(self, scope: ReportScope) -> Section:
         """Return the section with the words for the groups of the report."""
@@ -69,4 +73,5 @@ class Section:
             # This chart has no weight. It shows the index for one incumbent of each job.
             and (scope.weight == "hours" or chart.name != "plot_weight_sensitivity")
         )
-        return replace(self, charts=charts, question=self.question.format(**words), lead=self.lead.format(**words))
+        worded = replace(self, charts=charts, question=self.question.format(**words), lead=self.lead.format(**words))
+        return worded if self.adapt is None else self.adapt(worded, scope)

@@ -1,4 +1,4 @@
-"""Tests of the jobs of one family, with small groups suppressed."""
+"""Tests of the jobs of one group, with small groups suppressed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tpanalytics as tpa
 from tests.helpers.builders import job, task
 from tests.helpers.by_job import hours_by_job
 from tests.helpers.random_profiles import companies, profiles_of
-from tpanalytics.measures._core.family_jobs import jobs_of_family
+from tpanalytics.measures._core.group_jobs import jobs_of_group
 
 
 def jobs_with_headcount(*headcounts: float | None) -> tpa.TaskProfiles:
@@ -37,7 +37,7 @@ def test_suppressed_jobs_cannot_be_derived_from_the_total_of_the_family(
     headcounts: list[float | None], remaining: int
 ) -> None:
     profiles = jobs_with_headcount(*headcounts)
-    result = jobs_of_family(profiles, "A", privacy=tpa.Privacy())
+    result = jobs_of_group(profiles, "A", privacy=tpa.Privacy())
     assert (result.jobs.height, result.left_out) == (remaining, len(headcounts) - remaining)
     shown_ids = result.jobs["job_id"].to_list()
     shown = [n for i, n in enumerate(headcounts) if f"j{i:03d}" in shown_ids]
@@ -48,12 +48,12 @@ def test_suppressed_jobs_cannot_be_derived_from_the_total_of_the_family(
         or not shown
         or (len(suppressed) > 1 and (None in suppressed or sum(n or 0 for n in suppressed) >= 5))
     )
-    assert jobs_of_family(profiles, "A").jobs.height == len(headcounts)
+    assert jobs_of_group(profiles, "A").jobs.height == len(headcounts)
 
 
 def test_jobs_of_single_persons_are_suppressed() -> None:
     persons = replace(jobs_with_headcount(None, None, None), manifest={"source": {"kind": "employees"}})
-    result = jobs_of_family(persons, "A", privacy=tpa.Privacy())
+    result = jobs_of_group(persons, "A", privacy=tpa.Privacy())
     assert (result.jobs.height, result.left_out) == (0, 3)
 
 
@@ -61,7 +61,7 @@ def test_jobs_of_single_persons_are_suppressed() -> None:
 def test_jobs_of_a_family_equal_hours_by_job(profiles: tpa.TaskProfiles) -> None:
     all_jobs = hours_by_job(profiles)
     for family in all_jobs["job_family"].unique():
-        result = jobs_of_family(profiles, family)
+        result = jobs_of_group(profiles, family)
         expected = all_jobs.filter(job_family=family)
         columns = ["job_id", "tasks", "tasks_with_hours", "hours", "contract_hours"]
         assert_frame_equal(result.jobs.sort("job_id").select(columns), expected.select(columns), abs_tol=1e-9)

@@ -1,4 +1,4 @@
-"""Jobs in a job family, with hours by AI impact level."""
+"""Jobs in a group, with hours by AI impact level."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.privacy.group_counts import counts_fte, people_of
-from tpanalytics.measures.privacy.suppress_jobs import suppressed_jobs
+from tpanalytics.measures.privacy.policy import OFF
+from tpanalytics.measures.privacy.suppress_jobs import groups_of_jobs, suppressed_members
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
-__all__ = ["FamilyJobs", "jobs_of_family"]
+__all__ = ["GroupJobs", "jobs_of_group"]
 
 
-class FamilyJobs(NamedTuple):
-    """A family's unsuppressed jobs, with hours by level, the number of suppressed jobs, and whether FTE count."""
+class GroupJobs(NamedTuple):
+    """A group's unsuppressed jobs, with hours by level, the number of suppressed jobs, and whether FTE count."""
 
     jobs: pl.DataFrame
     levels: pl.DataFrame
@@ -33,16 +35,20 @@ class FamilyJobs(NamedTuple):
 
 
 @cached
-def jobs_of_family(
-    profiles: TaskProfiles, family: str, *, states: Sequence[str] | None = None, privacy: Privacy | None = None
-) -> FamilyJobs:
-    """Return a family's jobs and documented hours by AI impact level, omitting suppressed jobs."""
-    reduced = aggregate_tasks(profiles, states=states)
-    own = pl.col("group") == family
+def jobs_of_group(
+    profiles: TaskProfiles,
+    group: str,
+    *,
+    by: By = BY_FAMILY,
+    states: Sequence[str] | None = None,
+    privacy: Privacy | None = None,
+) -> GroupJobs:
+    """Return a group's jobs and documented hours by AI impact level, omitting suppressed jobs."""
+    reduced = aggregate_tasks(profiles, states=states, by=by)
+    own = pl.col("group") == group
     cells = reduced.cells.filter(own)
     all_jobs = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
-    removed = suppressed_jobs(profiles, states=states, privacy=privacy)
-    suppressed = all_jobs.filter(pl.col("job_id").is_in(removed.to_list())).get_column("job").to_list()
+    suppressed = _suppressed_in_group(profiles, all_jobs, reduced.groups.columns.by, states, privacy)
     cells, rated = cells.filter(~pl.col("job").is_in(suppressed)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),
@@ -63,6 +69,15 @@ def jobs_of_family(
     )
     columns = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")
     levels = cells.select("job", "level", "n", "n_known", "hours")
-    return FamilyJobs(
-        jobs.select(*columns, "h1", "coverage", "data_grade"), levels, len(suppressed), counts_fte(profiles, BY_FAMILY)
+    return GroupJobs(
+        jobs.select(*columns, "h1", "coverage", "data_grade"), levels, len(suppressed), counts_fte(profiles, by)
     )
+
+
+def _suppressed_in_group(
+    profiles: TaskProfiles, jobs: pl.DataFrame, by: Sequence[str], states: Sequence[str] | None, privacy: Privacy | None
+) -> list[int]:
+    """Return the numbers of the suppressed jobs. All jobs together are suppressed by family, as in tables by job."""
+    removed = suppressed_members(profiles, by=groups_of_jobs(by, profiles), states=states, privacy=privacy or OFF)
+    numbers: list[int] = jobs.join(removed, on=["job_id", *["group"] * bool(by)]).get_column("job").unique().to_list()
+    return numbers
