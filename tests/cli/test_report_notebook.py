@@ -107,7 +107,7 @@ def test_all_families_writes_a_page_per_family(snapshot: str, capsys: pytest.Cap
     assert len(result["suppressed"]) == 2
     assert sorted(row["group"] for row in result["written"]) == sorted(set(FAMILIES) - set(result["suppressed"]))
     for row in result["written"]:
-        assert f"<pre>{row['family']}, 14, 0.0\n</pre>" in Path(row["file"]).read_text(encoding="utf-8")
+        assert f"<pre>{row['group']}, 14, 0.0\n</pre>" in Path(row["file"]).read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("in_process")

@@ -85,7 +85,7 @@ def _notebook(arguments: argparse.Namespace, notes: list[str]) -> dict[str, Any]
     """Return the notebook that Voilà renders as the page."""
     settings: dict[str, Any] = {
         name: None if (path := getattr(arguments, name)) is None else str(Path(path).resolve())
-        for name in ("source", "before", "jobs", "families")
+        for name in ("source", "before", "jobs", "family_names")
     }
     settings |= {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount, "by": arguments.by}
     title = arguments.title or _title(by_of_options(arguments))
