@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(tpa.__file__).parent
 #: Modules that every layer may import.
-BASE = {"errors", "formatting", "schema", "typing", "_atomic", "_filter", "_paths", "_version"}
+BASE = {"errors", "formatting", "schema", "typing", "_atomic", "_engines", "_filter", "_paths", "_version"}
 #: Layers that each layer may import from.
 MAY_IMPORT = {
     **{name: set[str]() for name in BASE},

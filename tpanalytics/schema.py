@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
 
+from tpanalytics._engines import unknown_engine, without_arrow
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.formatting import html_lines, html_table, plural
 
@@ -160,6 +161,7 @@ def to_polars(native: Any) -> pl.DataFrame:
     """Convert a small frame from any engine to Polars. Only Spark frames require pyarrow."""
     import narwhals as nw
 
+    native = without_arrow(native)
     if isinstance(native, pl.DataFrame):
         return native
     if isinstance(native, pl.LazyFrame):
@@ -167,9 +169,7 @@ def to_polars(native: Any) -> pl.DataFrame:
     try:
         frame = nw.from_native(native).lazy()
     except TypeError:
-        raise SchemaError(
-            f"{type(native).__name__} is not a data frame. Pass a Polars, pandas or DuckDB frame."
-        ) from None
+        raise unknown_engine("the table", native) from None
     except nw.exceptions.DuplicateError as error:
         name = str(error).partition("'")[2].partition("'")[0]
         raise SchemaError(
@@ -213,9 +213,7 @@ def require(frame: Any, *columns: str, name: str = "frame") -> None:
     try:
         present = nw.from_native(frame).collect_schema().names()
     except TypeError:
-        raise SchemaError(
-            f"`{name}` must be a Polars, pandas, DuckDB or Spark frame, not {type(frame).__name__}."
-        ) from None
+        raise unknown_engine(f"`{name}`", frame) from None
     missing = [column for column in columns if column not in present]
     if not missing:
         return
@@ -321,7 +319,7 @@ class TaskProfiles:
     Notes
     -----
     Tables are loaded as Polars data frames. Measures also accept profiles with Polars lazy frames, or with pandas,
-    DuckDB or Spark frames.
+    DuckDB, Spark, Dask or Ibis frames. Arrow tables are converted to Polars.
     """
 
     jobs: Any
@@ -332,6 +330,8 @@ class TaskProfiles:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "manifest", self.manifest or {})  # accept None
+        for name in ("jobs", "tasks", "people"):
+            object.__setattr__(self, name, without_arrow(getattr(self, name)))
 
     def __repr__(self) -> str:
         if not (isinstance(self.jobs, pl.DataFrame) and isinstance(self.tasks, pl.DataFrame)):

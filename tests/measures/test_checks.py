@@ -122,7 +122,7 @@ def test_text_hours_raise() -> None:
         (lambda p: tpa.TaskProfiles(pl.concat([p.jobs, p.jobs]), p.tasks), "`job_id` of `jobs` must be unique"),
         (
             lambda p: tpa.TaskProfiles("jobs.csv", p.tasks),
-            "`jobs` must be a Polars, pandas, DuckDB or Spark frame, not str",
+            "`jobs` must be a Polars, pandas, Arrow, DuckDB, Spark, Dask or Ibis frame, not str",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import narwhals as nw
 import polars as pl
 
+from tpanalytics._engines import unknown_engine, without_arrow
 from tpanalytics.errors import ArgumentError, SchemaError, warn
 from tpanalytics.formatting import plural
 from tpanalytics.profiles.tables import is_path, read_table
@@ -179,10 +180,10 @@ def _read(roster: Any, attributes: Sequence[str], columns: Mapping[str, str] | N
         table_of_file = read_table(roster, "roster")
         roster, source, places = table_of_file.frame, table_of_file.name, table_of_file.places
     try:
-        frame = nw.from_native(roster)
+        frame = nw.from_native(without_arrow(roster))
         present = frame.collect_schema().names()
     except TypeError:
-        raise SchemaError(f"`roster` must be a path or a data frame, not {type(roster).__name__}.") from None
+        raise unknown_engine("`roster`", roster, "a path or a data frame") from None
     new_names = columns or {}
     _check_present(present, new_names, source, "columns={{{}: ...}}")
     names = [new_names.get(name, name) for name in present]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 
+from tpanalytics._engines import unknown_engine
 from tpanalytics._paths import local_path
 from tpanalytics.errors import ConfigError, SchemaError
 from tpanalytics.formatting import listed, plural
@@ -302,9 +303,9 @@ def _read_frame(source: Any, name: str, wanted: Collection[str]) -> Table:
     try:
         frame = to_polars(source)
     except SchemaError as error:
-        if "is not a data frame" not in str(error):
+        if "must be a Polars" not in str(error):
             raise SchemaError(f"{title}: {error}") from None
-        raise SchemaError(f"`{name}` must be a path or a data frame, not {type(source).__name__}.") from None
+        raise unknown_engine(f"`{name}`", source, "a path or a data frame") from None
     headings = [clean_heading(column) for column in frame.columns]
     _check_headings(headings, title)
     frame = frame.rename(dict(zip(frame.columns, headings, strict=True)))

@@ -1,6 +1,7 @@
 """Aggregate tasks into a small Polars table, the first step of every measure.
 
-Narwhals only sums and counts by key here, so this runs on Polars (eager or lazy), pandas, DuckDB and Spark.
+Narwhals only sums and counts by key here, so this runs on Polars (eager or lazy), pandas, DuckDB, Spark,
+Dask and Ibis.
 """
 
 from __future__ import annotations
