@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["READERS", "SLOW_READERS", "on_engine", "spark_sessions", "write_tables"]
+__all__ = ["READERS", "SLOW_READERS", "read_tables", "spark_sessions", "write_tables"]
 
 T = TypeVar("T", bound=tpa.TaskProfiles)
 
@@ -33,7 +33,7 @@ def write_tables(profiles: tpa.TaskProfiles, folder: Path) -> None:
             frame.lazy().collect().write_parquet(folder / f"{name}.parquet")
 
 
-def on_engine(kind: Callable[..., T], folder: Path, read: Callable[[str], Any]) -> T:
+def read_tables(kind: Callable[..., T], folder: Path, read: Callable[[str], Any]) -> T:
     """Return a `TaskProfiles` or a `History` with the tables in the folder."""
     names = [name for name in ("jobs", "tasks", "people") if (folder / f"{name}.parquet").exists()]
     return kind(**{name: read(str(folder / f"{name}.parquet")) for name in names})

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import functools
-import gc
-import os
-import shutil
 import warnings
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,16 +16,14 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tpanalytics as tpa
+from tests.helpers.engines import SLOW_READERS, read_tables
 from tests.helpers.public_measures import MEASURES, NOT_MEASURES, odd, public
 from tests.helpers.random_profiles import companies
 from tpanalytics.measures.privacy.suppress import suppress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-# Spark leaves closing its sockets to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
 def without_contract_hours(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
@@ -80,7 +74,7 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
 
 
 def two_files(folder: Path, read: Callable[[str], Any]) -> tpa.TaskProfiles:
-    return tpa.TaskProfiles(*(read(str(folder / f"{name}.parquet")) for name in ("jobs", "tasks")))
+    return read_tables(tpa.TaskProfiles, folder, read)
 
 
 ENGINES: dict[str, Callable[[tpa.TaskProfiles, Path], tpa.TaskProfiles]] = {
@@ -92,6 +86,10 @@ ENGINES: dict[str, Callable[[tpa.TaskProfiles, Path], tpa.TaskProfiles]] = {
     "pandas, nullable": lambda profiles, _: tpa.TaskProfiles(
         *(as_pandas(frame).convert_dtypes() for frame in (profiles.jobs, profiles.tasks))
     ),
+    **{
+        name: functools.partial(lambda read, _, folder: two_files(folder, read), read)
+        for name, read in SLOW_READERS.items()
+    },
     "duckdb over pandas, and polars": lambda profiles, _: tpa.TaskProfiles(
         profiles.jobs, duckdb.from_df(as_pandas(profiles.tasks))
     ),
@@ -102,11 +100,12 @@ def test_every_public_measure_is_tested() -> None:
     assert {name.split(",")[0] for name in MEASURES} == public() - set(NOT_MEASURES)
 
 
+SLOW = {"polars over files", *SLOW_READERS}
 #: The larger sample once per kind of engine, and the odd company on every engine. The quick run skips Parquet files
 #: without a snapshot, because a snapshot is read in the same way.
 CASES = [
     *(pytest.param("sample", name, marks=pytest.mark.slow) for name in ("snapshot", "duckdb", "pandas")),
-    *(pytest.param("odd", name, marks=[pytest.mark.slow] if name == "polars over files" else []) for name in ENGINES),
+    *(pytest.param("odd", name, marks=[pytest.mark.slow] if name in SLOW else []) for name in ENGINES),
 ]
 
 
@@ -134,66 +133,3 @@ def test_sums_by_family_equal_sums_by_job(profiles: tpa.TaskProfiles, states: li
             assert_frame_equal(
                 measure(by_family, states=states), measure(by_job, states=states), abs_tol=1e-9, rel_tol=1e-9
             )
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start a local Spark session; skip if Spark is missing, unless NEEDS_SPARK is set."""
-    missing = [name for name in ("pyspark", "pyarrow") if find_spec(name) is None]
-    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        missing.append("Java")
-    if missing:
-        reason = f"not installed: {', '.join(missing)} (pip install '.[spark]', and Java 17 or newer)"
-        if os.environ.get("NEEDS_SPARK"):
-            pytest.fail(f"NEEDS_SPARK is set, but Spark is {reason}")
-        pytest.skip(reason)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Spark warns of newer versions of its dependencies
-        from pyspark.sql import SparkSession
-
-        settings = {
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-            "spark.sql.shuffle.partitions": "1",
-            "spark.sql.codegen.wholeStage": "false",
-            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-            "spark.sql.adaptive.enabled": "false",
-            "spark.driver.memory": "512m",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
-            "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark")),
-        }
-        session = SparkSession.builder.master("local[1]").appName("tests").config(map=settings).getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()  # close the sockets here, not during another test
-
-
-@pytest.fixture(scope="module")
-def spark_profiles(spark: Any, folders: dict[str, Path]) -> tpa.TaskProfiles:
-    """Return the odd company as Spark data frames. Spark is slow, so the larger sample is not used."""
-    return two_files(folders["odd"], spark.read.parquet)
-
-
-@pytest.mark.slow
-@every_measure
-def test_spark_returns_the_same_result(spark_profiles: tpa.TaskProfiles, measure: str) -> None:
-    assert_frame_equal(ALL[measure](spark_profiles), expected(measure, "odd"), abs_tol=1e-9)
-
-
-def test_spark_partitions_do_not_change_the_result(spark: Any, spark_profiles: tpa.TaskProfiles) -> None:
-    # Code generation is off in the other tests because it is slow.
-    code_generation = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
-    defaults = {name: spark.conf.get(name) for name in code_generation}
-    for name, value in code_generation.items():
-        spark.conf.set(name, value)
-    try:
-        parts = tpa.TaskProfiles(spark_profiles.jobs.repartition(3), spark_profiles.tasks.repartition(7))
-        assert_frame_equal(tpa.impact(parts), tpa.impact(odd()), abs_tol=1e-9)
-    finally:
-        for name, value in defaults.items():
-            spark.conf.set(name, value)

@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.builders import job, task
 from tests.helpers.by_job import exposure_by_job
-from tests.helpers.histories import DAYS, ENGINES, Snapshots, histories, history_of, lazily
+from tests.helpers.engines import SLOW_READERS, read_tables, write_tables
+from tests.helpers.histories import DAYS, ENGINES, HISTORY_CALLS, ODD, Snapshots, histories, history_of, lazily
 from tests.helpers.public_measures import odd
 from tests.helpers.random_profiles import profiles_of
 from tpanalytics.measures._core.cache import with_cache
@@ -34,11 +35,6 @@ MEASURES: dict[str, Callable[..., pl.DataFrame]] = {
     "concentration": tpa.concentration,
 }
 every_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
-ODD: Snapshots = {
-    ("acme", DAYS[0]): odd(),
-    ("acme", DAYS[1]): odd(later=True),
-    (None, DAYS[1]): profiles_of([job(task("H1", 3.0), task("H4", None, key="u"), family="Finance"), job(family=None)]),
-}
 
 
 def assert_each_snapshot(result: pl.DataFrame, snapshots: Snapshots, measure: Any, by: list[str]) -> None:
@@ -67,6 +63,19 @@ def test_every_engine_returns_the_same_result(engine: str, measure: Any, tmp_pat
     by = ["tenant", "as_of", "job_family"]
     history = ENGINES[engine](history_of(ODD), tmp_path)
     assert_each_snapshot(measure(history, by=by), ODD, measure, ["job_family"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", HISTORY_CALLS)
+@pytest.mark.parametrize("engine", [*ENGINES, *SLOW_READERS])
+def test_every_measure_takes_a_history_of_every_engine(engine: str, call: str, tmp_path: Path) -> None:
+    history = history_of(ODD)
+    if engine in ENGINES:
+        other = ENGINES[engine](history, tmp_path)
+    else:
+        write_tables(history, tmp_path)
+        other = read_tables(tpa.History, tmp_path, SLOW_READERS[engine])
+    assert_frame_equal(HISTORY_CALLS[call](other), HISTORY_CALLS[call](history), abs_tol=1e-9)
 
 
 def test_tasks_are_summed_by_snapshot_and_family_only_if_these_agree_with_the_jobs() -> None:
