@@ -17,7 +17,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import bootstrap, charts, clicks, decode, explorers, measures, people, pull, snapshot, streaming
+from tests.bench import (
+    bootstrap,
+    charts,
+    clicks,
+    decode,
+    explorers,
+    history,
+    measures,
+    people,
+    pull,
+    snapshot,
+    streaming,
+)
 from tests.bench.measure import table
 
 if TYPE_CHECKING:
@@ -34,6 +46,7 @@ _SUBJECTS = (
     "measures",
     "people",
     "streaming",
+    "history",
     "bootstrap",
     "charts",
     "explorers",
@@ -97,6 +110,7 @@ def _run(only: list[str], jobs: int, many: int, pairs: int, data: str | None) ->
         "explorers": lambda: explorers.rows(jobs, pairs, data),
         "bootstrap": lambda: bootstrap.rows(many, pairs),
         "streaming": lambda: streaming.rows(many, pairs),
+        "history": lambda: history.rows(pairs, 24 if many >= _JOBS else 1),
         "people": lambda: people.rows(100 * jobs, pairs),
         "measures": lambda: measures.rows(jobs, pairs, data, full=many != jobs),
     }

@@ -432,12 +432,17 @@ def _attach_people(jobs: pl.DataFrame, people: Any, columns: GroupColumns) -> pl
     """Replace the headcount and FTE with those of `people`, with a row per job and combination of people columns."""
     if people is None:
         return jobs
-    table = to_polars(people).with_columns(pl.col("job_id").cast(pl.String))
+    table = to_polars(people)
+    counts = [name for name in ("headcount", "fte") if name in table.columns]
+    for name in counts:
+        check_numbers(nw.from_native(table).lazy(), "people", name)
+    # Some engines return NaN instead of null, or no type if all values are null.
+    numbers = (pl.col(name).cast(pl.Float64).fill_nan(None) for name in counts)
+    table = table.with_columns(pl.col("job_id").cast(pl.String), *numbers)
     check_amounts(table, "people")
     if columns.history:
         require(people, *SNAPSHOT_COLUMNS, name="people")
         table = key_by_snapshot(table)
-    counts = [name for name in ("headcount", "fte") if name in table.columns]
     # A sum with an unknown part is unknown.
     totals = [pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).cast(pl.Float64) for name in counts]
     people_of_jobs = table.group_by("job_id", *columns.people).agg(totals)
