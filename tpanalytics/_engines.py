@@ -8,7 +8,7 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 
-__all__ = ["unknown_engine", "without_arrow"]
+__all__ = ["check_engine", "unknown_engine", "without_arrow"]
 
 _FRAMES = "a Polars, pandas, Arrow, DuckDB, Spark, Dask or Ibis frame"
 #: Methods with which other libraries return an Arrow table.
@@ -20,6 +20,18 @@ def without_arrow(native: Any) -> Any:
     kind = type(native)
     is_table = kind.__name__ == "Table" and kind.__module__.partition(".")[0] == "pyarrow"
     return pl.from_arrow(native) if is_table else native
+
+
+def check_engine(name: str, frame: Any) -> None:
+    """Raise an error if measures do not accept the frame."""
+    import narwhals as nw
+
+    try:
+        nw.from_native(frame)
+    except TypeError:
+        raise unknown_engine(f"`{name}`", frame) from None
+    except nw.exceptions.NarwhalsError:  # duplicate columns, which are reported when the frame is read
+        return
 
 
 def unknown_engine(name: str, frame: Any, expected: str = _FRAMES) -> SchemaError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
 
-from tpanalytics._engines import unknown_engine, without_arrow
+from tpanalytics._engines import check_engine, unknown_engine, without_arrow
 from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.formatting import html_lines, html_table, plural
 
@@ -115,12 +115,15 @@ def checked_states(states: Sequence[str]) -> list[str]:
 
 
 def check_profiles(profiles: Any) -> None:
-    """Raise an error if the argument is not a `TaskProfiles`."""
+    """Raise an error if the argument is not a `TaskProfiles` with frames of a supported engine."""
     if not isinstance(profiles, TaskProfiles):
         raise SchemaError(
             f"`profiles` must be TaskProfiles, not {type(profiles).__name__}. "
             "Pass the profiles, not a table or a result."
         )
+    for name in ("jobs", "tasks", "people"):
+        if (frame := getattr(profiles, name)) is not None or name != "people":
+            check_engine(name, frame)
 
 
 def counted_states(states: Sequence[str] | None, *profiles: TaskProfiles) -> list[str]:

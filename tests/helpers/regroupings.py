@@ -16,7 +16,7 @@ from tests.helpers.random_profiles import companies
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["assert_equals_sql", "companies_with_groups", "groupings"]
+__all__ = ["assert_equals_sql", "companies_with_groups", "groupings", "weights"]
 
 #: Columns to group by, by the table that has them.
 COLUMNS = {
@@ -27,6 +27,7 @@ COLUMNS = {
 _TABLE_OF = {name: table for table, names in COLUMNS.items() for name in names}
 _LEVEL_WEIGHTS = {"H1": 1.0, "H2": 0.5, "H3": 0.0}
 
+weights = st.sampled_from([None, "tasks", "hours", "headcount", "fte"])
 groupings = st.lists(st.sampled_from(sorted(_TABLE_OF)), max_size=3, unique=True)
 _texts = st.lists(st.sampled_from([None, "a", "b", "č, d"]), min_size=1, max_size=7)
 _rows_of_people = st.lists(
@@ -155,7 +156,7 @@ def assert_equals_sql(
     figures = ["jobs", "tasks", "tasks_with_hours", "hours"]
     _assert_equal(hours, groups, keys, figures)
     if staffed:
-        _assert_equal(hours.with_columns(amount="headcount_hours"), groups, keys, ["amount"])
+        _assert_equal(hours.with_columns(amount=f"{weight or 'headcount'}_hours"), groups, keys, ["amount"])
     weights = pl.col("ai_impact_level").replace_strict(_LEVEL_WEIGHTS, default=None, return_dtype=pl.Float64)
     weighted = expected.with_columns(
         numerator=pl.col("amount") * weights, denominator=pl.when(weights.is_not_null()).then("amount")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import tempfile
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -13,6 +16,7 @@ import tpanalytics as tpa
 from tests.helpers.engines import read_tables, spark_sessions, write_tables
 from tests.helpers.histories import HISTORY_CALLS, ODD, history_of
 from tests.helpers.public_measures import MEASURES, odd
+from tests.helpers.regroupings import assert_equals_sql, companies_with_groups, groupings, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +64,18 @@ def test_spark_returns_the_same_result(profiles: dict[str, tpa.TaskProfiles], se
 @every_session
 def test_every_measure_takes_a_history_on_spark(histories: dict[str, tpa.History], session: str, call: str) -> None:
     assert_frame_equal(HISTORY_CALLS[call](histories[session]), HISTORY_CALLS[call](history_of(ODD)), abs_tol=1e-9)
+
+
+@every_session
+@hypothesis.given(profiles=companies_with_groups, by=groupings, weight=weights)
+@hypothesis.settings(max_examples=4)
+def test_groups_equal_sql(
+    sessions: dict[str, Any], session: str, profiles: tpa.TaskProfiles, by: list[str], weight: str | None
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_tables(profiles, Path(folder))
+        on_spark = read_tables(tpa.TaskProfiles, Path(folder), sessions[session].read.parquet)
+        assert_equals_sql(profiles, on_spark, by, weight)
 
 
 def test_partitions_do_not_change_the_result(sessions: dict[str, Any], profiles: dict[str, tpa.TaskProfiles]) -> None:

@@ -15,7 +15,7 @@ __all__ = ["with_hierarchy_levels"]
 
 _LISTS = "hierarchy"
 #: Engines in which Narwhals reads an item of a list, and lists can be shorter than its position.
-_READS_ITEMS = ("duckdb", "ibis", "pyspark", "pyspark_connect")
+_READS_ITEMS = ("duckdb", "ibis", "pyspark", "pyspark[connect]")
 
 
 def with_hierarchy_levels(tasks: Any, names: Sequence[str]) -> Any:

@@ -20,6 +20,7 @@ from tpanalytics.measures._core.aggregate import (
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
+from tpanalytics.measures._core.snapshots import SNAPSHOT
 from tpanalytics.schema import IMPUTED, TASKS, to_polars
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ __all__ = ["SkillCounts", "count_by_skill", "has_skills", "sum_cells"]
 
 _SKILLS = "linked_skills"
 #: Engines that can group by a list of structs.
-_GROUPS_LISTS = ("polars", "duckdb", "pyspark", "pyspark_connect", "ibis")
+_GROUPS_LISTS = {
+    nw.Implementation.POLARS,
+    nw.Implementation.DUCKDB,
+    nw.Implementation.PYSPARK,
+    nw.Implementation.PYSPARK_CONNECT,
+    nw.Implementation.IBIS,
+}
 _EXPECTED = "`linked_skills` of `tasks` must be lists of structs with `skill_id` and `skill`"
 
 
@@ -107,12 +114,13 @@ def sum_cells(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
 def _with_skill_lists(tasks: Any, task_columns: Sequence[str]) -> Any:
     """Return the tasks with lists of skills that can be grouped by, in Polars if the engine can't do it."""
     schema = tasks.collect_schema()
-    if tasks.implementation.value in _GROUPS_LISTS:
+    if tasks.implementation in _GROUPS_LISTS:
         if not _is_list_of_skills(schema[_SKILLS]):
             raise SchemaError(f"{_EXPECTED}, not {schema[_SKILLS]}.")
         return tasks
     flat = ["job_id", "ai_impact_level", "validation_state", "weekly_hours", *task_columns]
-    frame = tasks.select(*dict.fromkeys([*flat, *[IMPUTED] * (IMPUTED in schema.names()), _SKILLS])).collect()
+    optional = [name for name in (IMPUTED, *SNAPSHOT) if name in schema.names()]
+    frame = tasks.select(*dict.fromkeys([*flat, *optional, _SKILLS])).collect()
     column = frame.get_column(_SKILLS)
     values = zip(column.to_list(), column.is_null().to_list(), strict=True)
     lists = [None if is_null else _as_list(value) for value, is_null in values]
