@@ -13,14 +13,14 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is not available"),
 ]
-COPIES = 2
+COPIES = 1
 #: Peak memory in MB. The imports, and for Spark the Java process with a heap of 1 GB, take most of it.
 LIMITS = {"polars": 600, "duckdb": 800, "spark": 2000}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with 24 months of 3 tenants, each with two copies of the sample: 850,000 tasks."""
+    """Return a folder with 24 months of 3 tenants, each with a copy of the sample: 424,000 tasks."""
     path = tmp_path_factory.mktemp("history")
     counted = history.written(str(path), history.MONTHS, COPIES)
     assert counted["tasks"] == COPIES * history.TENANTS * history.MONTHS // 2 * (5825 + 5955)
