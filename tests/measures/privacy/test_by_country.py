@@ -43,6 +43,7 @@ BY_COUNTRY: dict[str, Callable[..., Any]] = {
     "coverage": lambda b, p, by: tpa.coverage(p, by=by),
     "exposure": lambda b, p, by: tpa.exposure(p, by=by),
     "exposure_curve": lambda b, p, by: tpa.exposure_curve(p, by=by),
+    "find_tasks": lambda b, p, by: tpa.find_tasks(p, "care", by=by),
     "fragmentation": lambda b, p, by: tpa.fragmentation(p, by=by, freed=FREED, realisation=1, weight="headcount"),
     "hours": lambda b, p, by: tpa.hours(p, by=by),
     "hours_at_stake": lambda b, p, by: tpa.hours_at_stake(p, by=by, level="H3", weight="headcount"),
