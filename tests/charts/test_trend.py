@@ -155,7 +155,7 @@ def test_ticks_of_a_small_range_have_different_labels() -> None:
 
 def test_no_line_is_named_if_the_largest_changes_are_equal() -> None:
     spec = tpa.plot_trend(over_time(company(2, 2), company(8, 8)), measure="hours").to_dict()
-    assert spec["title"]["text"] == ["Weekly hours changed by up to 18 h from May 2026 to Jun 2026"]
+    assert spec["title"]["text"] == ["Weekly hours changed by up to 18\u00a0h from May 2026 to Jun 2026"]
 
 
 def test_groups_of_people_and_of_several_columns_are_explained() -> None:
