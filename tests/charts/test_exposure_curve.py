@@ -23,7 +23,7 @@ WEIGHTS = {"H1": 1.0, "H2": 0.5, "H3": 0.0, "H4": 0.0, "H5": 0.0}
 @pytest.fixture(scope="module")
 def few(sample: tpa.TaskProfiles) -> tpa.TaskProfiles:
     """Return four families."""
-    return with_cache(sample.filter(job_family=["Finance", "Human Resources", "Marketing", "Sales"]))
+    return with_cache(sample.filter(job_family=["Finance", "Human Resources", "Procurement", "Sales"]))
 
 
 def title(spec: dict[str, Any]) -> str:

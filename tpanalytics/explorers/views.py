@@ -132,8 +132,8 @@ def _tasks(state: State, facts: Facts) -> View:
     arguments: dict[str, Any] = {"states": states, "privacy": facts.privacy}
     if job is not None:
         chart = call("plot_job", job, rationales=state["rationales"], **arguments)
-        keep = {"job_id": (job,), "validation_state": tuple(state["states"])}
-        return View(chart, Table(None, filters=keep, rationales=state["rationales"]))
+        rows = {"job_id": (job,), "validation_state": tuple(state["states"])}
+        return View(chart, Table(None, filters=rows, rationales=state["rationales"]))
     if group is not None or not (search or columns):
         chart = call("plot_jobs", group or ALL_JOBS, by=by, **arguments)
         measure = call("hours", by=(*columns, "job_id") if columns else "job_id", states=states, **_incumbents(facts))
@@ -156,7 +156,8 @@ def _tasks(state: State, facts: Facts) -> View:
 
 
 def _compare(state: State, facts: Facts) -> View:
-    by, arguments = facts.grouping.argument, {"snapshots": ("before", "profiles"), "states": _states(state, facts)}
+    by = facts.grouping.argument
+    arguments: dict[str, Any] = {"snapshots": ("before", "profiles"), "states": _states(state, facts)}
     match state["change"]:
         case "moves":
             chart = call("plot_transitions", weight=state["counted"], privacy=facts.privacy, **arguments)
