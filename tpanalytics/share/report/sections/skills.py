@@ -39,7 +39,8 @@ def of_scope(section: Section, scope: ReportScope) -> Section:
     if scope.group is None:
         return section
     chart = Call("plot_skills", choices=("by", "weight", "states", "privacy"), arguments={"groups": (scope.group,)})
-    return replace(section, measure=Call("skills", choices=("by", "weight", "states")), charts=(chart,))
+    charts = tuple(chart for _ in section.charts)
+    return replace(section, measure=Call("skills", choices=("by", "weight", "states")), charts=charts)
 
 
 def code(scope: ReportScope) -> str:
