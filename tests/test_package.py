@@ -24,8 +24,9 @@ BASE = {"errors", "formatting", "schema", "typing", "_atomic", "_engines", "_fil
 #: Layers that each layer may import from.
 MAY_IMPORT = {
     **{name: set[str]() for name in BASE},
+    "_engines": {"errors"},
     "_filter": {"errors"},
-    "schema": {"errors", "formatting", "_filter"},
+    "schema": {"errors", "formatting", "_engines", "_filter"},
     "api": BASE,
     "profiles": BASE | {"api"},
     "measures": BASE,

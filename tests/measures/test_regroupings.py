@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def in_pandas(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:
-    return tpa.TaskProfiles(*map(as_pandas, (profiles.jobs, profiles.tasks)), people=as_pandas(profiles.people))
+    # Without nullable types, pay grades with missing values become floats such as 7.0.
+    jobs, tasks, people = (
+        as_pandas(frame).convert_dtypes() for frame in (profiles.jobs, profiles.tasks, profiles.people)
+    )
+    return tpa.TaskProfiles(jobs, tasks, people=people)
 
 
 def check_on(read: Callable[[str], Any] | None, profiles: tpa.TaskProfiles, by: list[str], weight: str | None) -> None:
