@@ -17,7 +17,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import bootstrap, charts, clicks, decode, explorers, measures, people, pull, snapshot, streaming
+from tests.bench import (
+    bootstrap,
+    charts,
+    clicks,
+    decode,
+    explorers,
+    groups,
+    history,
+    measures,
+    people,
+    pull,
+    snapshot,
+    streaming,
+)
 from tests.bench.measure import table
 
 if TYPE_CHECKING:
@@ -32,6 +45,8 @@ _SUBJECTS = (
     "memory",
     "open",
     "measures",
+    "groups",
+    "history",
     "people",
     "streaming",
     "bootstrap",
@@ -97,6 +112,8 @@ def _run(only: list[str], jobs: int, many: int, pairs: int, data: str | None) ->
         "explorers": lambda: explorers.rows(jobs, pairs, data),
         "bootstrap": lambda: bootstrap.rows(many, pairs),
         "streaming": lambda: streaming.rows(many, pairs),
+        "groups": lambda: groups.rows(10 * jobs, pairs),
+        "history": lambda: history.rows(max(1, 24 * jobs // _JOBS), pairs),
         "people": lambda: people.rows(100 * jobs, pairs),
         "measures": lambda: measures.rows(jobs, pairs, data, full=many != jobs),
     }
