@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["rows"]
 
 _TARGET = Target("at most", 1.5)
-_TENANTS, _MONTHS = ("acme", "globex", "initech"), 24
+_TENANTS = ("acme", "globex", "initech")
 _BY = ["tenant", "as_of", "job_family"]
 _STATES = "validation_state IN ('validated', 'suggested')"
 _CELLS = f"""
-    SELECT tenant, as_of, job_family, coalesce(ai_impact_level, 'not assessed') AS level,
+    SELECT tenant, as_of, job_family, ai_impact_level AS level,
         count(*) AS tasks, count(weekly_hours) AS tasks_with_hours, sum(weekly_hours) AS hours
     FROM tasks WHERE {_STATES} GROUP BY ALL"""
 #: For each measure, its figure and the same in SQL, without bounds.
@@ -54,7 +54,7 @@ SIDES = {
 }
 
 
-def rows(copies: int, pairs: int) -> list[Row]:
+def rows(copies: int, pairs: int, months: int = 24) -> list[Row]:
     """Measure snapshots of 3 tenants in 24 months, with several copies of the sample each."""
     subject = "history: {} of {} over SQL in DuckDB, {:,} tasks"
     if not installed("duckdb"):
@@ -65,8 +65,8 @@ def rows(copies: int, pairs: int) -> list[Row]:
         ]
     result = []
     with tempfile.TemporaryDirectory(prefix="tpanalytics-bench-history-") as folder:
-        log(f"history: writing {len(_TENANTS) * _MONTHS} snapshots once")
-        tasks = run_in_process("history:written", folder=folder, copies=copies)["tasks"]
+        log(f"history: writing {len(_TENANTS) * months} snapshots once")
+        tasks = run_in_process("history:written", folder=folder, copies=copies, months=months)["tasks"]
         for name in FIGURES:
             log(f"history: {name} of {tasks:,} tasks, {pairs} pairs")
             seconds, counted = run_in_process("history:timed", folder=folder, name=name, pairs=pairs)
@@ -81,7 +81,7 @@ def rows(copies: int, pairs: int) -> list[Row]:
     return result
 
 
-def written(folder: str, copies: int) -> dict[str, int]:
+def written(folder: str, copies: int, months: int) -> dict[str, int]:
     """Write snapshots, and the same tables as one Parquet file each."""
     from dataclasses import replace
 
@@ -99,7 +99,7 @@ def written(folder: str, copies: int) -> dict[str, int]:
         )
     }
     for tenant in _TENANTS:
-        for month in range(_MONTHS):
+        for month in range(months):
             day = f"{2025 + month // 12}-{month % 12 + 1:02}-01"
             manifest = {"source": {"kind": "frames", "tenant": tenant}, "as_of": day}
             profiles = replace(sample, **tables, manifest=manifest)
@@ -107,7 +107,7 @@ def written(folder: str, copies: int) -> dict[str, int]:
     history = tpa.read_history(Path(folder, "snapshots"))
     for name in ("jobs", "tasks"):
         getattr(history, name).sink_parquet(Path(folder, f"{name}.parquet"))
-    return {"tasks": tables["tasks"].height * len(_TENANTS) * _MONTHS}
+    return {"tasks": tables["tasks"].height * len(_TENANTS) * months}
 
 
 def timed(folder: str, name: str, pairs: int) -> Any:
@@ -118,17 +118,17 @@ def timed(folder: str, name: str, pairs: int) -> Any:
     import tpanalytics as tpa
 
     files = {table: str(Path(folder, f"{table}.parquet")) for table in ("jobs", "tasks")}
-    duckdb.execute(f"SET threads = {pl.thread_pool_size()}")
+    database = duckdb.connect(config={"threads": pl.thread_pool_size()})
     for table, file in files.items():
-        duckdb.execute(f"CREATE VIEW {table} AS FROM '{file}'")
+        database.execute(f"CREATE VIEW {table} AS FROM '{file}'")
     histories = {
         "snapshots": tpa.read_history(Path(folder, "snapshots")),
         "polars": tpa.History(*(pl.scan_parquet(file) for file in files.values())),
-        "duckdb": tpa.History(*(duckdb.read_parquet(file) for file in files.values())),
+        "duckdb": tpa.History(*(database.read_parquet(file) for file in files.values())),
     }
     figure, sql = FIGURES[name]
     measure = getattr(tpa, name)
-    functions: dict[str, Callable[[], pl.DataFrame]] = {"sql": lambda: duckdb.sql(sql).pl()}
+    functions: dict[str, Callable[[], pl.DataFrame]] = {"sql": lambda: database.sql(sql).pl()}
     functions |= {side: lambda history=history: measure(history, by=_BY) for side, history in histories.items()}
     seconds: dict[str, list[float]] = {side: [] for side in functions}
     counted: dict[str, dict[str, int]] = {}

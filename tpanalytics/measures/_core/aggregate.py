@@ -140,22 +140,21 @@ def _aggregate(
 ) -> TaskCounts:
     inputs = read_inputs(profiles, by)
     tasks, columns = inputs.tasks, inputs.columns
-    state_counts = _count_states(tasks, states)
+    by_columns = _sum_by_columns(inputs, keys) if per == "group" else None
+    state_counts = _count_states(tasks, states) if by_columns is None else _states_in(by_columns)
     if not checked:
         check_hours(tasks, state_counts)
         check_states(state_counts, states)
-    all_count = state_counts.get_column("state").is_in(states).all()
-    counted = tasks if all_count else tasks.filter(counts(states))
-    cells = None
-    if per == "group" and set(columns.by) <= {BY_FAMILY, *(SNAPSHOT_COLUMNS if columns.history else ())} and columns.by:
-        cells = _sum_by_columns(inputs, keys, None if all_count else states)
-    if cells is None:
-        sums = sum_tasks(counted, "job_id", *columns.tasks, *keys, extremes=False)
+    if by_columns is None:
+        all_count = state_counts.get_column("state").is_in(states).all()
+        sums = sum_tasks(
+            tasks if all_count else tasks.filter(counts(states)), "job_id", *columns.tasks, *keys, extremes=False
+        )
         jobs, groups = group_jobs(inputs.jobs, columns, sums)
         cells = of_jobs(sums, jobs, columns).sort("job", *keys)
     else:
         jobs, groups = group_jobs(inputs.jobs, columns)
-        cells = cells.sort("group", *keys)
+        cells = by_columns.filter(pl.col("state").is_in(states)).sort("group", *keys, "state")
     # Sort first because engines return rows in different orders and the sum of floats depends on the order.
     keys, once = [*(["job"] if per == "job" else []), "group", *keys], None
     if per == "group":
@@ -192,20 +191,25 @@ def each_task_once(reduced: TaskCounts) -> pl.DataFrame:
     return count_once(reduced.cells, reduced.jobs, reduced.groups.columns) if reduced.once is None else reduced.once
 
 
-def _sum_by_columns(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:
-    """Sum the tasks by the family or snapshot stored with each task. Return None if these differ from the jobs'."""
-    tasks, by = inputs.tasks, inputs.columns.by
+def _sum_by_columns(inputs: Inputs, keys: Sequence[str]) -> pl.DataFrame | None:
+    """Sum all tasks by the family or snapshot stored with each task, `keys` and state.
+
+    Return None if the groups are other columns, or differ from those of the jobs.
+    """
+    tasks, columns, by = inputs.tasks, inputs.columns, inputs.columns.by
+    if not by or not {*by} <= {BY_FAMILY, *(SNAPSHOT_COLUMNS if columns.history else ())}:
+        return None
     if not {*by} <= {*tasks.collect_schema().names()} or "n_tasks" not in inputs.jobs.columns:
         return None
-    # Include ignored tasks too, since `_groups_agree` compares the total number of tasks.
-    if states is not None:
-        tasks = tasks.with_columns(counts=counts(states))
-    sums = sum_tasks(tasks, *by, *keys, *(["counts"] * (states is not None)), extremes=False)
-    labelled = label_groups(inputs.jobs, inputs.columns)[0].with_columns(pl.col(by).cast(pl.String))
-    sums = sums.join(labelled.select(*by, "group").unique(), on=by, how="left", nulls_equal=True)
-    if sums.get_column("group").null_count() or not _groups_agree(sums, labelled):
-        return None
-    return sums.drop(by) if states is None else sums.drop(by).filter(pl.col("counts") == "true")
+    sums = sum_tasks(tasks, *by, *dict.fromkeys([*keys, "state"]))
+    labelled = label_groups(inputs.jobs, columns)[0].with_columns(pl.col(by).cast(pl.String))
+    sums = sums.join(labelled.select(*by, "group").unique(), on=by, how="left", nulls_equal=True).drop(by)
+    return sums if not sums.get_column("group").null_count() and _groups_agree(sums, labelled) else None
+
+
+def _states_in(sums: pl.DataFrame) -> pl.DataFrame:
+    """Return ``state, n``, plus the ``least`` and ``most`` hours of any task, from sums by state."""
+    return sums.group_by("state").agg(pl.col("least").min(), pl.col("most").max(), pl.col("n").sum()).sort("state")
 
 
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
