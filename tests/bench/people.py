@@ -22,7 +22,14 @@ def rows(people: int, pairs: int) -> list[Row]:
     log(f"people: {people:,} rows, {pairs} pairs")
     runs = run_in_process("people:assigned", people=people, pairs=pairs)
     subject = f"people: assign_people over one group_by, {people:,} rows"
-    return [Row(subject, ratios(runs["ours"], runs["group_by"]), _TARGET, runs["counted"])]
+    texts = {"ours": "assign_people", "group_by": "one group_by"}
+    return [
+        Row(subject, ratios(runs["ours"], runs["group_by"]), _TARGET, runs["counted"]),
+        *(
+            Row(f"people: time of {text}", [1000 * s for s in runs[side]], None, runs["counted"], " ms")
+            for side, text in texts.items()
+        ),
+    ]
 
 
 def assigned(people: int, pairs: int) -> dict[str, Any]:

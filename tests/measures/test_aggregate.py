@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
@@ -10,6 +12,9 @@ import pytest
 
 import tpanalytics as tpa
 from tests.helpers.builders import as_pandas, one_job, task
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("backend", ["polars", "pandas", "duckdb"])
@@ -53,3 +58,16 @@ def test_tasks_without_a_state_can_be_included_on_every_backend(sample: tpa.Task
         missing = tpa.impact(profiles, weight="tasks", states=["(no state)"])
     assert included["tasks"].sum() == expected
     assert missing["tasks"].sum() == tasks["validation_state"].null_count()
+
+
+@pytest.mark.parametrize("kind", ["polars", "polars lazy", "duckdb"])
+def test_tasks_with_a_short_taxonomy_path_have_no_domain(kind: str, tmp_path: Path) -> None:
+    profiles = one_job(task("H1", 2.0), task("H1", 3.0), task("H1", 5.0))
+    paths = pl.Series([["Finance"], [], None], dtype=pl.List(pl.String))
+    profiles = replace(profiles, tasks=profiles.tasks.with_columns(hierarchy=paths))
+    frames = {"polars": profiles, "polars lazy": replace(profiles, tasks=profiles.tasks.lazy())}
+    if kind == "duckdb":
+        profiles.tasks.write_parquet(tmp_path / "tasks.parquet")
+        frames[kind] = replace(profiles, tasks=duckdb.read_parquet(str(tmp_path / "tasks.parquet")))
+    result = tpa.hours(frames[kind], by="domain").select("domain", "tasks", "hours")
+    assert sorted(result.rows()) == [("(no domain)", 2, 8.0), ("Finance", 1, 2.0)]

@@ -141,22 +141,21 @@ def _aggregate(
 ) -> TaskCounts:
     inputs = read_inputs(profiles, by)
     tasks, columns = inputs.tasks, inputs.columns
-    state_counts = _count_states(tasks, states)
+    by_columns = _sum_by_columns(inputs, keys) if per == "group" else None
+    state_counts = _count_states(tasks, states) if by_columns is None else _states_in(by_columns[2])
     if not checked:
         check_hours(tasks, state_counts)
         check_states(state_counts, states)
-    all_count = state_counts.get_column("state").is_in(states).all()
-    counted = tasks if all_count else tasks.filter(counts(states))
-    cells = None
-    if per == "group" and set(columns.by) <= {BY_FAMILY, *(SNAPSHOT_COLUMNS if columns.history else ())} and columns.by:
-        cells = _sum_by_columns(inputs, keys, None if all_count else states)
-    if cells is None:
-        sums = sum_tasks(counted, "job_id", *columns.tasks, *keys, extremes=False)
+    if by_columns is None:
+        all_count = state_counts.get_column("state").is_in(states).all()
+        sums = sum_tasks(
+            tasks if all_count else tasks.filter(counts(states)), "job_id", *columns.tasks, *keys, extremes=False
+        )
         jobs, groups = group_jobs(inputs.jobs, columns, sums)
         cells = of_jobs(sums, jobs, columns).sort("job", *keys)
     else:
-        jobs, groups = group_jobs(inputs.jobs, columns)
-        cells = cells.sort("group", *keys)
+        jobs, groups, sums = by_columns
+        cells = sums.filter(pl.col("state").is_in(states)).sort("group", *keys, "state")
     # Sort first because engines return rows in different orders and the sum of floats depends on the order.
     keys, once = [*(["job"] if per == "job" else []), "group", *keys], None
     if per == "group":
@@ -193,20 +192,28 @@ def each_task_once(reduced: TaskCounts) -> pl.DataFrame:
     return count_once(reduced.cells, reduced.jobs, reduced.groups.columns) if reduced.once is None else reduced.once
 
 
-def _sum_by_columns(inputs: Inputs, keys: Sequence[str], states: Sequence[str] | None) -> pl.DataFrame | None:
-    """Sum the tasks by the family or snapshot stored with each task. Return None if these differ from the jobs'."""
-    tasks, by = inputs.tasks, inputs.columns.by
-    if not {*by} <= {*tasks.collect_schema().names()} or "n_tasks" not in inputs.jobs.columns:
+def _sum_by_columns(inputs: Inputs, keys: Sequence[str]) -> tuple[pl.DataFrame, Groups, pl.DataFrame] | None:
+    """Return the jobs, groups, and sums of all tasks by the family or snapshot stored with each task, `keys` and state.
+
+    Return None if the groups are other columns, or if those of the tasks differ from those of the jobs.
+    """
+    tasks, columns, by = inputs.tasks, inputs.columns, inputs.columns.by
+    present = {BY_FAMILY, *(SNAPSHOT_COLUMNS if columns.history else ())} & {*tasks.collect_schema().names()}
+    if not by or columns.overlap or not {*by} <= present or "n_tasks" not in inputs.jobs.columns:
         return None
-    # Include ignored tasks too, since `_groups_agree` compares the total number of tasks.
-    if states is not None:
-        tasks = tasks.with_columns(counts=counts(states))
-    sums = sum_tasks(tasks, *by, *keys, *(["counts"] * (states is not None)), extremes=False)
-    labelled = label_groups(inputs.jobs, inputs.columns)[0].with_columns(pl.col(by).cast(pl.String))
-    sums = sums.join(labelled.select(*by, "group").unique(), on=by, how="left", nulls_equal=True)
-    if sums.get_column("group").null_count() or not _groups_agree(sums, labelled):
+    labelled, groups = label_groups(inputs.jobs, columns)
+    of_groups = labelled.group_by(*by, "group").agg(pl.col("n_tasks").sum())
+    sums = sum_tasks(tasks, *by, *dict.fromkeys([*keys, "state"]))
+    texts = of_groups.select("group", pl.col(by).cast(pl.String))
+    sums = sums.join(texts, on=by, how="left", nulls_equal=True).drop(by)
+    if sums.get_column("group").null_count() or not _groups_agree(sums, of_groups):
         return None
-    return sums.drop(by) if states is None else sums.drop(by).filter(pl.col("counts") == "true")
+    return _numbered(labelled, columns), groups, sums
+
+
+def _states_in(sums: pl.DataFrame) -> pl.DataFrame:
+    """Return ``state, n``, plus the ``least`` and ``most`` hours of any task, from sums by state."""
+    return sums.group_by("state").agg(pl.col("least").min(), pl.col("most").max(), pl.col("n").sum()).sort("state")
 
 
 def aggregate_jobs(profiles: TaskProfiles, reduced: TaskCounts, *, levels: Sequence[str] | None = None) -> pl.DataFrame:
@@ -291,13 +298,17 @@ def group_jobs(
     if columns.tasks and sums is not None:
         present = sums.select("job_id", *columns.tasks).unique()
         jobs = jobs.join(present, on="job_id").sort("job_id", *columns.people, *columns.tasks, nulls_last=True)
-    if columns.history:
+    if columns.history and "job_id" in columns.by:
         labelled, groups = label_groups(jobs.with_columns(plain_id(), key="job_id"), columns)
         labelled = labelled.with_columns(job_id="key").drop("key")
     else:
         labelled, groups = label_groups(jobs, columns)
+    return _numbered(labelled, columns), groups
+
+
+def _numbered(labelled: pl.DataFrame, columns: GroupColumns) -> pl.DataFrame:
     kept = [name for name in labelled.columns if name not in {*columns.jobs, *columns.people} - {"job_id"}]
-    return labelled.select(kept).with_row_index("job"), groups
+    return labelled.select(kept).with_row_index("job")
 
 
 def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str) -> pl.DataFrame:
@@ -359,11 +370,10 @@ def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns | None
     return joined.drop(keys)
 
 
-def _groups_agree(sums: pl.DataFrame, jobs: pl.DataFrame) -> bool:
+def _groups_agree(sums: pl.DataFrame, listed: pl.DataFrame) -> bool:
     """Return `True` if both tables have the same number of tasks in each group."""
     counted = sums.group_by("group").agg(pl.col("n").sum())
-    listed = jobs.group_by("group").agg(n_tasks=pl.col("n_tasks").sum()).filter(pl.col("n_tasks") > 0)
-    both = counted.join(listed, on="group", how="full")
+    both = counted.join(listed.filter(pl.col("n_tasks") > 0), on="group", how="full")
     return bool(both.select((pl.col("n") == pl.col("n_tasks")).fill_null(value=False).all()).item())
 
 
