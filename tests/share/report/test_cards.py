@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import polars as pl
 import pytest
 
+import tpanalytics as tpa
+from tpanalytics.share.grouping import grouping_of
 from tpanalytics.share.report.cards import _exposure
 from tpanalytics.share.report.results import Results
 
@@ -20,5 +25,6 @@ def test_exposure_card_labels_range_and_estimate(grade: str, value: str, label: 
     frame = pl.DataFrame(
         {"group": ["All"], "exposure": [0.58], "bound_low": [0.29], "bound_high": [0.79], "data_grade": [grade]}
     )
-    card = _exposure(Results({}, {"exposure": frame}, {"exposure": frame}, {}))
+    scope: Any = SimpleNamespace(grouping=grouping_of(tpa.load_sample(), "job_family"))
+    card = _exposure(Results({}, {"exposure": frame}, {"exposure": frame}, {}), scope)
     assert (card.value, card.interval_label, card.interval) == (value, label, interval)
