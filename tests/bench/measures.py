@@ -53,11 +53,12 @@ MEASURES = {
     "impact by tasks": Measure("impact", {"weight": "tasks"}, checked="share"),
     "impact by hours": Measure("impact", {"weight": "hours"}, bounded=True, checked="share"),
     "exposure": Measure("exposure", bounded=True, checked="exposure"),
-    "freed": Measure("capacity", {"freed": _FREED}),
+    "freed": Measure("capacity", {"freed": _FREED, "weight": "headcount"}),
     "capacity": Measure(
-        "capacity", {"freed": _FREED, "adoption": (0.3, 0.6), "realisation": 0.7, "contract_hours": 40}
+        "capacity",
+        {"freed": _FREED, "adoption": (0.3, 0.6), "realisation": 0.7, "contract_hours": 40, "weight": "headcount"},
     ),
-    "fragmentation": Measure("fragmentation", {"freed": _FREED, "realisation": 0.7}),
+    "fragmentation": Measure("fragmentation", {"freed": _FREED, "realisation": 0.7, "weight": "headcount"}),
 }
 
 

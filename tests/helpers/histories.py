@@ -84,6 +84,7 @@ _BY = ["tenant", "as_of", "job_family"]
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "capacity": {"freed": FREED},
     "exposure_ranking": {"rounds": 100},
+    "find_tasks": {"text": "re"},
     "fragmentation": {"freed": FREED, "realisation": 0.7},
 }
 #: Measures that need a group of one snapshot. The others that take `by` are called below.
