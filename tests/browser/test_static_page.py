@@ -83,7 +83,7 @@ def test_each_control_changes_the_chart_or_its_code(page: Page) -> None:
 def test_family_list_opens_the_jobs_of_a_family(page: Page) -> None:
     choose(page, "view", "tasks")
     before = marks(page)
-    family = page.locator("#control-family select option, #control-family input").nth(1).get_attribute("value")
+    family = page.locator("#control-group select option, #control-group input").nth(1).get_attribute("value")
     assert family
     choose(page, "group", family)
     assert marks(page) != before

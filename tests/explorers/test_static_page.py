@@ -117,5 +117,5 @@ def test_page_of_two_snapshots_is_under_two_megabytes(tmp_path: Path) -> None:
     explorer = tpa.explore(tpa.load_sample("2026-11"), tpa.load_sample("2026-05"))
     page = explorer.freeze(tmp_path / "page.html")
     assert page.stat().st_size < 2_000_000
-    assert {entry["at"]["view"] for entry in entries(page)} == {"impact", "hours", "compare"}
+    assert {entry["at"]["view"] for entry in entries(page)} == {"impact", "hours", "skills", "compare"}
     assert not tpa.check_share(page).filter(severity="stop").height

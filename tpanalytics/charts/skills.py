@@ -245,12 +245,12 @@ def _with_texts(rows: pl.DataFrame, unit: str, *, several: bool) -> tuple[pl.Dat
     whole = "group's" if several else "all"
     columns = [
         SideColumn("total", _HEADERS[unit], 78, muted=False),
-        SideColumn("part", ["share of", f"{whole} {'tasks' if unit == 'tasks' else 'hours'}"], 138, muted=False),
-        SideColumn("served", "jobs", 178, muted=False),
+        SideColumn("part", ["share of", f"{whole} {'tasks' if unit == 'tasks' else 'hours'}"], 154, muted=False),
+        SideColumn("served", "jobs", 194, muted=False),
     ]
     if staff:
         texts["people"] = frame.counts_as_text(pl.col(staff).round(0).cast(pl.Int64))
-        columns.append(SideColumn("people", "FTE" if staff == "fte" else "people", 228, muted=False))
+        columns.append(SideColumn("people", "FTE" if staff == "fte" else "people", 244, muted=False))
     edge = columns[-1].edge
     columns += [SideColumn("known", _KNOWN[unit], edge + 86), SideColumn("grade", "grade", edge + 128)]
     return rows.with_columns(**texts), columns

@@ -66,8 +66,8 @@ _TASK_LEVEL = ("task_id", "task_external_id", "task_key", "task_name", "task")
 _FAMILY = {"job_family", "family", "family_name", "job_family_name", "group"}
 #: Columns that follow the columns of a result that name the group.
 _AFTER_GROUP = {"jobs", "level", "ai_impact_level", "tasks", "hours", "headcount", "scope"}
-#: First columns of results that are not by group.
-_NOT_GROUPS = {"skill", "skill_id", "rank"}
+#: First columns of tables that are not by group, such as the position of the dots of a chart.
+_NOT_GROUPS = {"skill", "skill_id", "rank", "long", "index"}
 #: Columns still shown in suppressed rows.
 _UNSUPPRESSED = {
     *_FAMILY,
