@@ -174,8 +174,7 @@ def test_public_functions_are_in_modules_of_their_name() -> None:
 
 
 def test_no_public_function_is_shadowed_by_a_module() -> None:
-    names = [".".join(["tpanalytics", *path.relative_to(ROOT).with_suffix("").parts]) for path in MODULES]
-    imports = "; ".join(f"import {name}" for name in names if not name.endswith(("__init__", "__main__")))
+    imports = "; ".join(f"import {module_name(path)}" for path in MODULES if path.stem != "__main__")
     code = "print([name for name in tpanalytics.__all__ if type(getattr(tpanalytics, name)).__name__ == 'module'])"
     process = subprocess.run([sys.executable, "-c", f"{imports}; {code}"], capture_output=True, text=True, check=True)
     assert process.stdout == "[]\n"

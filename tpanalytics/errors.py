@@ -85,7 +85,7 @@ class ApiError(TpAnalyticsError):
     message
         Error message, without secrets.
     status
-        HTTP status code, or None if there was no response.
+        HTTP status code, or None if the service did not respond.
     path
         Request path, without the host.
     title

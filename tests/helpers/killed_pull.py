@@ -55,10 +55,8 @@ def main() -> None:
         if not child:
             try:
                 status = _export(command)
-            except KeyboardInterrupt:
-                status = 130
             except BaseException:  # noqa: BLE001  the child must not continue the loop of its parent
-                # Polars raises its own error, or panics, if Ctrl-C is pressed while it calls Python.
+                # Polars turns a Ctrl-C while it calls Python into an error of its own, or a panic.
                 status = 130 if "KeyboardInterrupt" in traceback.format_exc() else 1
                 traceback.print_exc()
             os._exit(status)

@@ -25,6 +25,8 @@ __all__ = ["Reply", "Tenant"]
 
 _EXPORTS = {"/job_architecture/export/jobs/task_profiles", "/export/employees/match_assigned_position"}
 _TOKEN = "/oauth/token"  # noqa: S105  a path
+#: Seconds between checks whether to stop. Leaving the context of a `Tenant` takes up to this long.
+_STOP_CHECK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,6 @@ class Reply:
     bytes_per_second: float | None = None
     slow_head: bool = False
     trailing_bytes: bytes = b""
-
-
-#: How often a running server checks whether to stop. Most tests start one and wait for it to stop.
-_STOP_SECONDS = 0.01
 
 
 class Tenant:
@@ -135,7 +133,7 @@ class Tenant:
         self._token_requests = 0
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.tenant = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_STOP_SECONDS,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_STOP_CHECK_SECONDS,), daemon=True)
 
     @property
     def base_url(self) -> str:

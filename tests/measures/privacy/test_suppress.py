@@ -361,6 +361,7 @@ def grid_of(rows: list[tuple[str, str, int, int]]) -> pl.DataFrame:
 
 
 @hypothesis.given(counts=st.lists(st.lists(st.integers(0, 6), min_size=4, max_size=4), min_size=1, max_size=6))
+@hypothesis.example(counts=[[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 2]])
 def test_no_row_or_column_has_a_single_suppressed_cell(counts: list[list[int]]) -> None:
     rows = [(f"f{i}", f"H{k + 1}", n, 2 * n) for i, row in enumerate(counts) for k, n in enumerate(row)]
     suppressed = suppress(grid_of(rows))
@@ -372,8 +373,7 @@ def test_no_row_or_column_has_a_single_suppressed_cell(counts: list[list[int]]) 
     for (level,), column in hidden.group_by("ai_impact_level"):
         is_complete = column.height == len(counts)
         assert is_complete or column.height > 1
-        total = sum(jobs[f, level] for f in column["job_family"])
-        assert is_complete or total >= 3 or total == 0, "cells without jobs reveal nothing"
+        assert is_complete or sum(jobs[f, level] for f in column["job_family"]) >= 3
     for (_,), row in hidden.group_by("job_family"):
         assert row.height > 1
     if hidden.height and any(len(set(row)) > 1 for row in counts):

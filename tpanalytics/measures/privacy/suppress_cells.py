@@ -82,7 +82,9 @@ def protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool)
             pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
             pl.col("^.*_largest$").fill_null(0).cum_max().over("key"),
         )
-        cells = extend_suppression(ordered, "key", together.select(~is_small).to_series())
+        # The total of empty cells is known to be zero, so they don't protect each other either.
+        enough = ~is_small & (pl.col(of_jobs[0]) > 0)
+        cells = extend_suppression(ordered, "key", together.select(enough).to_series())
         if cells.get_column("key").n_unique() > 1:
             ordered = cells.sort(~pl.col("suppressed"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "group")
             cells = extend_suppression(ordered, "group", pl.repeat(value=True, n=cells.height, eager=True))
