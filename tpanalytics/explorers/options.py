@@ -17,9 +17,14 @@ from tpanalytics.measures._core.skill_counts import has_skills
 from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
-from tpanalytics.measures.privacy.policy import check_privacy
+from tpanalytics.measures.privacy.policy import OFF, check_privacy
 from tpanalytics.measures.privacy.suppress import families_in_change
-from tpanalytics.measures.privacy.suppress_groups import apply_policy, suppressed_families
+from tpanalytics.measures.privacy.suppress_groups import (
+    larger_groups,
+    small_groups,
+    suppress_groups,
+    suppressed_families,
+)
 from tpanalytics.measures.privacy.suppress_jobs import groups_of_jobs, suppressed_jobs
 from tpanalytics.schema import COUNTED_STATES, LEVELS, NOT_ASSESSED, counted_states, level_order
 from tpanalytics.share.calls import readable
@@ -173,7 +178,9 @@ def _suppressed_groups(profiles: TaskProfiles, *, by: By, states: list[str], pri
     # We skip the checks here. Drawing the chart emits the same warnings.
     cells = aggregate_tasks(profiles, states, by=by, per="group", checked=True).cells
     levels = cells.select("group", ai_impact_level="level", tasks="n")
-    return set(suppressed_families(apply_policy(levels, group_counts(profiles, by=by, states=states), privacy)))
+    limits, counts = privacy or OFF, group_counts(profiles, by=by, states=states)
+    larger = larger_groups(profiles, by=by, states=states, privacy=limits, staffed=False)
+    return set(suppressed_families(suppress_groups(levels, counts, limits, larger=larger)))
 
 
 @cached
@@ -197,10 +204,9 @@ def _same_suppression(
     before: TaskProfiles, after: TaskProfiles, *, by: By, states: list[str], privacy: Privacy
 ) -> bool:
     """Return True if comparing the snapshots suppresses the same groups as the later snapshot alone."""
-    counts = group_counts(after, by=by, states=states)
-    single = apply_policy(counts.select("group"), counts, privacy)
+    single = small_groups(after, by=by, states=states, privacy=privacy)
     change = families_in_change(before, after, by=by, states=states, privacy=privacy)
-    return set(suppressed_families(single)) == set(suppressed_families(change))
+    return set(single) == set(suppressed_families(change))
 
 
 def _reveals_no_small_group(profiles: TaskProfiles, by: By, privacy: Privacy) -> bool:

@@ -39,6 +39,7 @@ from tpanalytics.measures.privacy.suppress_groups import (
     NOTHING_SUPPRESSED,
     are_all_suppressed,
     by_headcount,
+    larger_groups,
     may_be_by_headcount,
     small_groups,
     states_of,
@@ -440,10 +441,12 @@ def apply_change_policy(
 ) -> pl.DataFrame:
     """Suppress groups that are too small in either snapshot, using each job's original and later group."""
     limits = check_privacy(privacy) or OFF
-    small_in_one = [
-        group for profiles in (before, after) for group in small_groups(profiles, by=by, states=states, privacy=limits)
-    ]
-    return suppress_groups(groups, pair_counts(before, after, by=by, states=states), limits, also=small_in_one)
+    counts = pair_counts(before, after, by=by, states=states)
+    how: dict[str, Any] = {"by": by, "states": states, "privacy": limits}
+    small_in_one = [group for profiles in (before, after) for group in small_groups(profiles, **how)]
+    sides = [larger_groups(profiles, **how, staffed=False) for profiles in (after, before)]
+    larger = pl.concat(sides).unique("group", keep="first")
+    return suppress_groups(groups, counts, limits, also=small_in_one, larger=larger)
 
 
 def suppress_moves(moves: pl.DataFrame, privacy: Privacy, *, everything: bool = False) -> pl.DataFrame:
@@ -475,12 +478,18 @@ def _suppress_over_time(result: pl.DataFrame, history: History, privacy: Privacy
     if "job_id" in result.columns:
         return suppress_jobs_over_time(result, history, privacy)
     by, meaning, labelled = by_of(result), get_metadata(result), with_labels(result)
-    staffed, counts = may_be_by_headcount(result), group_counts(history, by=by, states=states_of(result))
+    staffed, states = may_be_by_headcount(result), states_of(result)
+    counts = group_counts(history, by=by, states=states)
+    larger = larger_groups(history, by=by, states=states, privacy=privacy, staffed=staffed)
     texts = [pl.col(name).cast(pl.String).fill_null("") for name in (TENANT, AS_OF) if name in by]
     snapshots = pl.DataFrame(result).select(pl.concat_str(texts, separator="\0")).to_series()
     parts = [labelled.filter(snapshots == snapshot) for snapshot in snapshots.unique(maintain_order=True)]
     shown = [
-        pl.DataFrame(suppress_groups(part, counts.join(part, on="group", how="semi"), privacy, keys, staffed=staffed))
+        pl.DataFrame(
+            suppress_groups(
+                part, counts.join(part, on="group", how="semi"), privacy, keys, staffed=staffed, larger=larger
+            )
+        )
         for part in parts or [labelled]
     ]
     table = pl.DataFrame(without_labels(pl.concat(shown), result))

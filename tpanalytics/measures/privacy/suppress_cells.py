@@ -13,10 +13,12 @@ from tpanalytics.measures.privacy.policy import SUPPRESSED
 if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
 
-__all__ = ["KEPT", "cells_of", "extend_suppression", "hide_suppressed", "protect_from_totals"]
+__all__ = ["KEPT", "WITHIN", "cells_of", "extend_suppression", "hide_suppressed", "protect_from_totals"]
 
 #: Columns that keep their values in suppressed rows, in addition to the keys.
 KEPT = ("jobs", "basis", "reason")
+#: Prefix of columns with the label of a larger group, such as the country of a group by country and pay grade.
+WITHIN = "within "
 
 
 def hide_suppressed(result: pl.DataFrame, keys: list[str], cells: pl.DataFrame) -> pl.DataFrame:
@@ -70,21 +72,26 @@ def cells_of(result: pl.DataFrame, keys: list[str], counts: pl.DataFrame | None)
 
 
 def protect_from_totals(cells: pl.DataFrame, privacy: Privacy, *, staffed: bool) -> pl.DataFrame:
-    """Suppress the next smallest cells across families and keys until all suppressed cells together meet the limits."""
+    """Suppress the next smallest cells until those behind each total, and those of each group, are enough together.
+
+    There are totals of all groups, and of the groups with the same label in a column ``within ...``.
+    """
     of_jobs = [name for name in cells.columns if name.endswith("_jobs") and (staffed or "staffed" not in name)]
     empty = pl.min_horizontal(of_jobs) == 0  # suppressing empty cells doesn't protect the others
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
+    totals = ["key", *(name for name in cells.columns if name.startswith(WITHIN))]
+    cells = cells.with_columns(pl.concat_str(name, "key", separator="\x1f").alias(name) for name in totals[1:])
     while True:
         before = cells.get_column("suppressed").sum()
-        ordered = cells.sort(~pl.col("suppressed"), empty, of_jobs[0], "group", "key")
-        together = ordered.select(
-            "key",
-            pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over("key"),
-            pl.col("^.*_largest$").fill_null(0).cum_max().over("key"),
-        )
-        # The total of empty cells is known to be zero, so they don't protect each other either.
-        enough = ~is_small & (pl.col(of_jobs[0]) > 0)
-        cells = extend_suppression(ordered, "key", together.select(enough).to_series())
+        for total in totals:
+            ordered = cells.sort(~pl.col("suppressed"), empty, of_jobs[0], "group", "key")
+            together = ordered.select(
+                pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over(total),
+                pl.col("^.*_largest$").fill_null(0).cum_max().over(total),
+            )
+            # The total of empty cells is known to be zero, so they don't protect each other either.
+            enough = ~is_small & (pl.col(of_jobs[0]) > 0)
+            cells = extend_suppression(ordered, total, together.select(enough).to_series())
         if cells.get_column("key").n_unique() > 1:
             ordered = cells.sort(~pl.col("suppressed"), pl.col("tasks") == 0, of_jobs[0], "tasks", "key", "group")
             cells = extend_suppression(ordered, "group", pl.repeat(value=True, n=cells.height, eager=True))

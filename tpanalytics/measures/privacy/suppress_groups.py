@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.groups import short_noun
+from tpanalytics.measures._core.aggregate import aggregate_tasks
+from tpanalytics.measures._core.cache import cached, with_cache
+from tpanalytics.measures._core.groups import SEPARATOR, group_columns, short_noun
 from tpanalytics.measures._core.labels import by_of, with_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.privacy.group_counts import below_threshold, counts_of, group_counts
-from tpanalytics.measures.privacy.policy import OFF, SUPPRESSED, Privacy, check_privacy, suppression_note
-from tpanalytics.measures.privacy.suppress_cells import cells_of, hide_suppressed, protect_from_totals
-from tpanalytics.schema import TaskProfiles, require
+from tpanalytics.measures.privacy.policy import SUPPRESSED, suppression_note
+from tpanalytics.measures.privacy.suppress_cells import WITHIN, cells_of, hide_suppressed, protect_from_totals
+from tpanalytics.schema import AS_OF, TENANT, TaskProfiles, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.measures._core.metadata import Meaning
+    from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.typing import By
 
 __all__ = [
     "KEYS",
     "NOTHING_SUPPRESSED",
-    "apply_policy",
     "are_all_suppressed",
     "by_headcount",
+    "larger_groups",
     "may_be_by_headcount",
-    "small_families",
     "small_groups",
     "states_of",
     "suppress_groups",
@@ -43,19 +46,59 @@ KEYS = ("ai_impact_level", "block_hours")
 NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs or people."
 
 
-def apply_policy(result: pl.DataFrame, profiles: TaskProfiles | pl.DataFrame, privacy: Privacy | None) -> pl.DataFrame:
-    """Suppress small groups in a result by family, given either profiles or the result of `group_counts`."""
-    return suppress_groups(result, profiles, check_privacy(privacy) or OFF)
+def small_groups(
+    profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy, staffed: bool = False
+) -> list[str]:
+    """Return the labels of the groups to suppress, for figures that count people if `staffed` is set."""
+    if privacy.off:
+        return []
+    counts = group_counts(profiles, by=by, states=states)
+    if staffed:  # a group without known people has no such figures
+        counts = counts.filter(pl.col("all_unknown") < pl.col("all_jobs"))
+    larger = larger_groups(profiles, by=by, states=states, privacy=privacy, staffed=staffed)
+    labels = counts.select("group").join(larger, on="group", how="left", maintain_order="left")
+    return [
+        group
+        for part in labels.partition_by("snapshot", maintain_order=True)
+        for group in suppressed_families(
+            suppress_groups(
+                part.select("group"),
+                counts.join(part, on="group", how="semi"),
+                privacy,
+                staffed=staffed,
+                larger=larger,
+            )
+        )
+    ]
 
 
-def small_families(counts: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
-    """Return the groups in the result of `group_counts`, with a reason if they are suppressed."""
-    return suppress_groups(counts.select("group"), counts, privacy)
+@cached
+def larger_groups(
+    profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy, staffed: bool
+) -> pl.DataFrame:
+    """Return ``group, snapshot, in_suppressed`` and the labels of the larger groups by fewer of the columns.
 
-
-def small_groups(profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy) -> list[str]:
-    """Return the labels of the groups to suppress."""
-    return suppressed_families(small_families(group_counts(profiles, by=by, states=states), privacy))
+    For example, groups by country and pay grade are in a group by country and one by pay grade. A group is
+    ``in_suppressed`` if one of these is suppressed, because the sum of its parts would reveal it.
+    """
+    columns = group_columns(profiles, by)
+    dates = [name for name in columns.by if name in (TENANT, AS_OF) and columns.history]
+    free = [name for name in columns.by if name not in dates]
+    if not dates and len(free) < 2:
+        return pl.DataFrame(schema={"group": pl.String, "snapshot": pl.String, "in_suppressed": pl.Boolean})
+    profiles = with_cache(profiles)
+    table = aggregate_tasks(profiles, states, by=by, by_level=False, checked=True).groups.table
+    labels, in_suppressed = {}, pl.lit(value=False)
+    for size in range(1, len(free)):
+        for chosen in combinations(free, size):
+            names = [name for name in columns.by if name in chosen or name in dates]
+            label = pl.concat_str(names, separator=SEPARATOR)
+            labels[f"{WITHIN}{len(labels)}"] = label
+            if size == len(free) - 1:
+                small = small_groups(profiles, by=names, states=states, privacy=privacy, staffed=staffed)
+                in_suppressed |= label.is_in(small)
+    snapshot = pl.concat_str(dates, separator=SEPARATOR) if dates else pl.lit("")
+    return table.select("group", snapshot=snapshot, in_suppressed=in_suppressed, **labels)
 
 
 def are_all_suppressed(families: pl.DataFrame) -> bool:
@@ -84,8 +127,12 @@ def suppress_groups(
     also: Sequence[str] = (),
     *,
     staffed: bool = False,
+    larger: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Suppress small families and those in `also`, plus any others needed so totals don't reveal them."""
+    """Suppress small families and those in `also`, plus any others needed so totals don't reveal them.
+
+    `larger` is a result of `larger_groups`, which is only needed if `profiles` are counts.
+    """
     require(result, *(["group"] if "group" in result.columns else by_of(result)), name="result")
     keys, meaning, original = [key for key in keys if key in result.columns], get_metadata(result), result
     result = result if "reason" in result.columns else result.with_columns(reason=pl.lit(None, dtype=pl.String))
@@ -94,6 +141,12 @@ def suppress_groups(
     counts = counts_of(profiles, states_of(original), by_of(original))
     cells = cells_of(result, keys, counts)
     staffed = staffed or by_headcount(original)
+    if isinstance(profiles, TaskProfiles):
+        states, by = states_of(original), by_of(original)
+        larger = larger_groups(profiles, by=by, states=states, privacy=privacy, staffed=staffed)
+    if larger is not None:
+        cells = cells.join(larger, on="group", how="left", maintain_order="left")
+        cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("in_suppressed").fill_null(value=False))
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("group").is_in(list(also)) | is_small)
     cells = protect_from_totals(cells, privacy, staffed=staffed)

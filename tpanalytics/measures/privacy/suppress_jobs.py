@@ -101,22 +101,32 @@ def suppressed_members(
     jobs = members(profiles, states, by)
     if privacy.off:
         return jobs.select("job_id", "group").clear()
-    groups = small_groups(profiles, by=by, states=states, privacy=privacy)
+    columns = group_columns(profiles, by)
+    groups = small_groups(profiles, by=by, states=states, privacy=privacy, staffed=bool(columns.people))
     cells = per_member_counts(jobs)
     # Each row describes a single job, so only the number of people matters.
     is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
-    ordered = cells.with_columns(suppressed=is_small).sort(
-        "group", ~pl.col("suppressed"), "headcount", "job_id", nulls_last=True
-    )
-    together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over("group"))
+    cells = cells.with_columns(suppressed=is_small | pl.col("group").is_in(groups))
+    # The people of a job add up over its groups, so the total of the job must not reveal one of them either.
+    totals = ["group", *(["job_id"] if columns.people else [])]
+    while True:
+        before = cells.get_column("suppressed").sum()
+        for total in totals:
+            cells = _protect_jobs(cells, total, privacy)
+        if len(totals) == 1 or cells.get_column("suppressed").sum() == before:
+            return cells.filter("suppressed").select("job_id", "group").sort("job_id", "group")
+
+
+def _protect_jobs(cells: pl.DataFrame, total: str, privacy: Privacy) -> pl.DataFrame:
+    """Suppress the next smallest rows until those behind each total together have enough people."""
+    ordered = cells.sort(total, ~pl.col("suppressed"), "headcount", "job_id", "group", nulls_last=True)
+    together = ordered.select(pl.col("^.*_(jobs|people)$").cum_sum().over(total))
     # A job with an unknown headcount might not have any people, so it can't protect another job.
     layers = [
         name.removesuffix("_jobs") for name in together.columns if name.endswith("_jobs") and "staffed" not in name
     ]
     enough = [(pl.col(f"{name}_jobs") == 0) | (pl.col(f"{name}_people") >= privacy.min_headcount) for name in layers]
-    closed = extend_suppression(ordered, "group", together.select(pl.all_horizontal(enough)).to_series())
-    removed = closed.filter(pl.col("suppressed") | pl.col("group").is_in(groups))
-    return removed.select("job_id", "group").sort("job_id", "group")
+    return extend_suppression(ordered, total, together.select(pl.all_horizontal(enough)).to_series())
 
 
 def suppress_jobs_over_time(result: pl.DataFrame, history: History, privacy: Privacy) -> pl.DataFrame:

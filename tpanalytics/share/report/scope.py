@@ -13,12 +13,13 @@ from tpanalytics.errors import ShareError
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import attach_metadata
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
-from tpanalytics.measures.privacy.group_counts import group_counts, members
+from tpanalytics.measures.privacy.group_counts import members
 from tpanalytics.measures.privacy.policy import OFF, Privacy
 from tpanalytics.measures.privacy.suppress import families_in_change
-from tpanalytics.measures.privacy.suppress_groups import apply_policy, are_all_suppressed, suppressed_families
+from tpanalytics.measures.privacy.suppress_groups import are_all_suppressed, small_groups, suppressed_families
 from tpanalytics.schema import TaskProfiles, counted_states, to_polars
 from tpanalytics.share.calls import Source
 from tpanalytics.share.grouping import PageGrouping, default_weight, grouping_of
@@ -87,8 +88,8 @@ class ReportScope:
     def suppressed(self) -> frozenset[str]:
         """Groups suppressed in either snapshot."""
         if self.before is None:
-            counts = group_counts(self.profiles, by=self.by, states=self.states)
-            return frozenset(suppressed_families(apply_policy(counts.select("group"), counts, self.privacy)))
+            how = {"by": self.by, "states": self.states, "privacy": self.limits, "staffed": self.weight in STAFF}
+            return frozenset(small_groups(self.profiles, **how))
         groups = families_in_change(self.before, self.profiles, by=self.by, states=self.states, privacy=self.privacy)
         return frozenset(suppressed_families(groups))
 
@@ -110,10 +111,8 @@ class ReportScope:
             return False
         profiles, before = self.part.profiles, self.part.before
         if before is None:
-            counts = group_counts(profiles, by=None, states=self.states)
-            all_jobs = apply_policy(counts.select("group"), counts, self.privacy)
-        else:
-            all_jobs = families_in_change(before, profiles, by=None, states=self.states, privacy=self.privacy)
+            return not small_groups(profiles, by=None, states=self.states, privacy=self.limits)
+        all_jobs = families_in_change(before, profiles, by=None, states=self.states, privacy=self.privacy)
         return not are_all_suppressed(all_jobs)
 
     @cached_property
