@@ -361,13 +361,13 @@ def _read_csv(text: str, name: str) -> Table:
     if "\n" not in text:
         text = text.replace("\r", "\n")
     # Blank lines before the heading, and the separator that spreadsheet programs write into the first line.
-    skipped = re.match(r"(?:[ \t]*\r?\n)*", text).end()  # type: ignore[union-attr]
-    stated = re.match(r'"?sep=([^"\r\n])"?[,;\t| ]*\r?(?:\n|$)', text[skipped:], re.IGNORECASE)
-    skipped += stated.end() if stated else 0
+    blank = r"(?:[ \t]*\r?\n)*"
+    before = re.match(rf'{blank}(?:"?sep=([^"\r\n])"?[,;\t| ]*\r?(?:\n|$))?{blank}', text, re.IGNORECASE)
+    stated, skipped = before[1], before.end()  # type: ignore[index, union-attr]
     first_line, body = text.count("\n", 0, skipped) + 1, text[skipped:]
     if not body.strip(f"{_SEPARATORS}\r\n "):
         raise SchemaError(f"{name} is empty. Pass a file whose first line contains the headings.")
-    separator = stated[1] if stated else _separator(body)
+    separator = stated or _separator(body)
     frame = _parsed(body, separator, name, first_line)
     frame, rows = _drop_blank_rows(
         frame.select(_clean(pl.col(column), unwrap='="' in body) for column in frame.columns)

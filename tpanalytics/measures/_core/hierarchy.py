@@ -32,11 +32,11 @@ def with_hierarchy_levels(tasks: Any, names: Sequence[str]) -> Any:
         # Some engines raise an error if the list is shorter.
         items = {name: nw.when(lists.list.len() > place).then(lists.list.get(place)) for name, place in places.items()}
         return tasks.with_columns(**items)
+    if engine not in ("polars", *_READS_ITEMS):
+        return _read_in_python(tasks.collect(), places).lazy()
     if to_polars(tasks.select(n=(~nw.col(_LISTS).is_null()).sum()).to_native()).item() in (None, 0):
         return tasks.with_columns(nw.lit(None, dtype=nw.String).alias(name) for name in names)
-    if engine in ("polars", *_READS_ITEMS):
-        raise _wrong_type(tasks.collect_schema()[_LISTS])
-    return _read_in_python(tasks.collect(), places).lazy()
+    raise _wrong_type(tasks.collect_schema()[_LISTS])
 
 
 def _read_in_python(tasks: nw.DataFrame[Any], places: dict[str, int]) -> nw.DataFrame[Any]:

@@ -8,6 +8,7 @@ import polars as pl
 
 from tpanalytics.measures._core.skill_counts import count_by_skill
 from tpanalytics.measures.privacy.group_counts import below_threshold, people_of, sums_of
+from tpanalytics.measures.privacy.suppress_cells import extend_suppression
 from tpanalytics.measures.skills import ALL_TASKS, NO_SKILL
 
 if TYPE_CHECKING:
@@ -87,13 +88,8 @@ def _protect(
         pl.col("^.*_(jobs|people|unknown)$").fill_null(0).cum_sum().over(within),
         pl.col("^.*_largest$").fill_null(0).cum_max().over(within),
     )
-    n_small = pl.col("suppressed").sum().over(within).cast(pl.Int64)
-    is_enough = ~below_threshold(together.columns, privacy, staffed=True)
-    is_enough &= pl.col("place") >= pl.max_horizontal(n_small, 2) - 1
-    last = pl.col("place").filter(is_enough).min().over(within).fill_null(cells.height)
-    suppressed = together.with_columns(last=last).select(
-        "group", "key", suppressed=pl.col("suppressed") | ((n_small > 0) & (pl.col("place") <= pl.col("last")))
-    )
+    enough = together.select(~below_threshold(together.columns, privacy, staffed=True)).to_series()
+    suppressed = extend_suppression(together.drop("place"), within, enough).select("group", "key", "suppressed")
     return cells.drop("suppressed").join(suppressed, on=["group", "key"])
 
 
