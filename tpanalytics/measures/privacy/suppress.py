@@ -98,15 +98,15 @@ def suppress(
     - By group: all figures in a suppressed row become null except ``jobs``, and ``reason`` is set to ``SUPPRESSED``.
       The next smallest rows, across groups and across `keys`, are also suppressed until the suppressed rows combined
       meet the limits. Otherwise a total could reveal one of them. Fully suppressed groups come last, sorted by name.
-      With several group columns, rows in a suppressed group by fewer of them are suppressed too, and so are further rows
+      With several group columns, rows in a suppressed group by fewer of them are suppressed too, and so are more rows
       of each larger group until those suppressed in it meet the limits. So tables by country, by pay grade and by both
       don't reveal a small group together.
     - By job (if there is a ``job_id`` column): rows are removed if their group is suppressed or the job has fewer than
       ``min_headcount`` people. The next smallest jobs in the group are removed as well, until the removed jobs have at
       least ``min_headcount`` people in total. Jobs with a null headcount are only removed if the other jobs are not
-      enough, or if their group is suppressed. With ``by="job_id"``, the groups are the job families if there are any. If
-      the people of a job are in several groups, such as countries, its other rows are removed until those removed have
-      at least ``min_headcount`` people.
+      enough, or if their group is suppressed. With ``by="job_id"``, the groups are the job families if there are any.
+      If the people of a job are in several groups, such as countries, its other rows are removed until those removed
+      have at least ``min_headcount`` people.
     - Two snapshots (from `compare` or `compare_exposure`): groups that are too small in either snapshot are suppressed.
       If every group is suppressed, the totals are removed. From `changed_tasks`, the tasks of jobs that are suppressed
       in either snapshot are removed.
