@@ -18,6 +18,8 @@ from tpanalytics.measures.privacy.policy import SUPPRESSED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.slow
+
 COUNTRIES, BANDS = ("BE", "DE", "LU"), ("junior", "senior")
 #: For each job: whether it is active, and the people by country and band.
 companies = st.lists(
@@ -74,3 +76,17 @@ def test_tables_by_two_columns_do_not_reveal_groups_by_one(
 ) -> None:
     hypothesis.assume(any(people is not None for _, counts in rows for people in counts))
     assert find_revealed_groups(with_cache(company(rows)), *columns) == set()
+
+
+@hypothesis.given(rows=companies)
+def test_total_of_a_job_does_not_reveal_its_people_in_one_country(rows: list[tuple[bool, list[int | None]]]) -> None:
+    hypothesis.assume(any(people is not None for _, counts in rows for people in counts))
+    profiles = with_cache(company(rows))
+    jobs, parts = (
+        pl.DataFrame(tpa.suppress(tpa.hours(profiles, by=by, weight="headcount"), profiles))
+        for by in ("job_id", ["country", "job_id"])
+    )
+    people = profiles.people.group_by("country", "job_id").agg(pl.col("headcount").sum())  # type: ignore[union-attr]
+    hidden = people.join(parts, on=["country", "job_id"], how="anti")
+    hidden = hidden.filter(pl.col("job_id").is_in(jobs["job_id"].implode()))
+    assert hidden.group_by("job_id").agg(pl.col("headcount").sum()).filter(pl.col("headcount") < 5).is_empty()
