@@ -30,7 +30,8 @@ def write_tables(profiles: tpa.TaskProfiles, folder: Path) -> None:
     for name in ("jobs", "tasks", "people"):
         frame = getattr(profiles, name)
         if frame is not None:
-            frame.lazy().collect().write_parquet(folder / f"{name}.parquet")
+            # Dask with pyarrow 18 can't read files without row groups, which Polars writes if there are no rows.
+            frame.lazy().collect().write_parquet(folder / f"{name}.parquet", use_pyarrow=True)
 
 
 def read_tables(kind: Callable[..., T], folder: Path, read: Callable[[str], Any]) -> T:
