@@ -88,11 +88,14 @@ companies_with_groups = st.builds(
 def by_sql(profiles: tpa.TaskProfiles, by: Sequence[str], weight: str) -> pl.DataFrame:
     """Return the tasks, hours and amounts by group and level, with the jobs of the group.
 
-    The rows of a job are those of its people, and of the tasks that are grouped by.
+    The rows of a job are those of its people, and of the tasks that are grouped by. A job without people is in none of
+    their groups, unless tasks or hours are counted. Unknown people are excluded, and never count as 0.
     """
     of = {table: [name for name in by if _TABLE_OF[name] == table] for table in COLUMNS}
     label = {name: f"coalesce(CAST({name} AS VARCHAR), '(no {name.replace('_', ' ')})') AS {name}" for name in by}
     amount = {"tasks": "1.0", "hours": "weekly_hours"}.get(weight, f"weekly_hours * {weight}")
+    staffed = weight in ("headcount", "fte")
+    group = f"OVER (PARTITION BY {', '.join(by)})" if by else "OVER ()"
     with duckdb.connect() as connection:
         for name in COLUMNS:
             connection.register(name, getattr(profiles, name).to_arrow())
@@ -100,13 +103,14 @@ def by_sql(profiles: tpa.TaskProfiles, by: Sequence[str], weight: str) -> pl.Dat
             f"""
             WITH staff AS (
                 SELECT {", ".join(["job_id", *of["people"]])},
-                    CASE WHEN count(*) = count(headcount) THEN sum(headcount) END AS headcount,
-                    CASE WHEN count(*) = count(fte) THEN sum(fte) END AS fte
+                    CASE WHEN count(*) = count(headcount) OR sum(headcount) > 0 THEN sum(headcount) END AS headcount,
+                    CASE WHEN count(*) = count(fte) OR sum(fte) > 0 THEN sum(fte) END AS fte
                 FROM people GROUP BY ALL
             ), held AS (
                 SELECT {", ".join(f"jobs.{name}" for name in dict.fromkeys(["job_id", *of["jobs"]]))},
                     {"".join(f"staff.{name}, " for name in of["people"])} headcount, fte
-                FROM (SELECT * EXCLUDE (headcount, fte) FROM jobs) AS jobs LEFT JOIN staff USING (job_id)
+                FROM (SELECT * EXCLUDE (headcount, fte) FROM jobs) AS jobs
+                {"JOIN" if staffed and of["people"] else "LEFT JOIN"} staff USING (job_id)
             ), counted AS (
                 SELECT * FROM tasks WHERE validation_state IN ('validated', 'suggested')
             ), rows AS (
@@ -117,14 +121,20 @@ def by_sql(profiles: tpa.TaskProfiles, by: Sequence[str], weight: str) -> pl.Dat
                 FROM held {"JOIN" if of["tasks"] else "LEFT JOIN"} counted USING (job_id)
             ), labelled AS (
                 SELECT {"".join(f"{text}, " for text in label.values())} rows.job_id AS of_job,
-                    ai_impact_level, is_task, weekly_hours, amount
+                    ai_impact_level, is_task, weekly_hours, amount, {weight if staffed else "1"} AS staff
                 FROM rows
+            ), unknown AS (
+                SELECT *, coalesce(sum(staff) FILTER (weekly_hours > 0) {group}, 0) = 0
+                    AND count(*) FILTER (weekly_hours > 0 AND staff IS NULL) {group} > 0 AS not_zero
+                FROM labelled
+            ), known AS (
+                SELECT * REPLACE (CASE WHEN not_zero AND staff = 0 THEN NULL ELSE amount END AS amount) FROM unknown
             ), jobs_of AS (
-                SELECT {"".join(f"{name}, " for name in by)} count(DISTINCT of_job) AS jobs FROM labelled GROUP BY ALL
+                SELECT {"".join(f"{name}, " for name in by)} count(DISTINCT of_job) AS jobs FROM known GROUP BY ALL
             ), cells AS (
                 SELECT {"".join(f"{name}, " for name in by)} ai_impact_level, count(*) FILTER (is_task) AS tasks,
                     count(weekly_hours) AS tasks_with_hours, sum(weekly_hours) AS hours, sum(amount) AS amount
-                FROM labelled GROUP BY ALL
+                FROM known GROUP BY ALL
             )
             SELECT cells.*, jobs FROM cells JOIN jobs_of {f"USING ({', '.join(by)})" if by else "ON true"}
             """

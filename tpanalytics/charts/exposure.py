@@ -16,6 +16,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures._core.weights import WEIGHTS
+from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.exposure_ranking import exposure_ranking
 from tpanalytics.measures.privacy.policy import USUAL
@@ -139,7 +140,7 @@ def plot_exposure(
         description=_description(groups, tied, layout),
         notes=[
             *_footnotes(totals, level_weights, groups, words, many_ties=len(joined) > _MOST_TIES),
-            *words.overlap_notes(unit),
+            *words.overlap_notes(unit, about(released)),
         ],
         size=(_WIDTH, _ROW),
         below=46,

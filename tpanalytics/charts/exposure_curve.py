@@ -14,6 +14,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.groups import noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures._core.staff import people_notes_of
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.exposure_curve import exposure_curve
@@ -293,6 +294,7 @@ def _footnotes(curve: pl.DataFrame, texts: _Texts) -> list[str]:
         " ".join([captions.coverage_note(known), *without, _band_note(curve)]),
         captions.index_definition(meaning.level_weights).replace("weekly hours", texts.work),
         captions.grade_note(texts.needed, curve.item(0, "data_grade")),
+        *people_notes_of(meaning),
     ]
 
 
@@ -398,6 +400,7 @@ def _footnotes_of_panels(curves: pl.DataFrame, texts: _Texts) -> list[str]:
         *_suppression(curves),
         f"{captions.grade_note(texts.needed)} {_band_note(curves)}",
         captions.index_definition(texts.meaning.level_weights).replace("weekly hours", texts.work),
+        *people_notes_of(texts.meaning),
     ]
 
 

@@ -14,6 +14,7 @@ from tpanalytics.formatting import NONE, coverage_percent, listed, percent, tota
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.staff import checked_weight
+from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tpanalytics.charts._core.grouping import Grouping
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
@@ -125,7 +127,7 @@ def plot_impact(
     words = grouping(profiles, by)
     unit: Weight = checked_weight(profiles, by, weight, Weight)
     impact = captions.released(measure_impact, profiles, privacy, by=by, weight=unit, states=states)
-    impact = filter_groups(impact, groups)
+    meaning, impact = about(impact), filter_groups(impact, groups)
     if impact.height == 0:
         return frame.no_jobs()
     coverage = captions.rows_for_totals(measure_coverage, profiles, words, impact, groups, states=states)
@@ -142,7 +144,7 @@ def plot_impact(
         title=_headline(impact, rows, unit, words),
         basis=f"Share of {captions.UNIT[unit]} by AI impact level",
         description=_description(rows, levels, unit, layout),
-        notes=_footnotes(coverage, unit, words),
+        notes=_footnotes(coverage, unit, words, meaning),
         size=(_WIDTH, _ROW),
     )
 
@@ -282,7 +284,7 @@ def _largest(groups: pl.DataFrame, weight: Weight, scope: str, words: Grouping) 
     return f"{group} has the largest highly automatable share{scope}: {share_of}{bounds}"
 
 
-def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping) -> list[str]:
+def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping, meaning: Meaning) -> list[str]:
     if not total(coverage, "tasks"):
         return [captions.NO_TASKS_NOTE]
     parts = ("hours_coverage", "level_coverage", "validated_share")
@@ -292,7 +294,7 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping) -> list[
     return [
         f"{known} {captions.without_tasks(coverage)}",
         *([missing] * (weight != "tasks")),
-        *words.overlap_notes(weight),
+        *words.overlap_notes(weight, meaning),
         f"{captions.grade_note(_NEEDED[weight])} {captions.LEVELS_NOTE}",
     ]
 

@@ -139,7 +139,7 @@ def plot_skills(
     several = totals.get_column("group").n_unique() > 1
     rows, columns = _with_texts(rows, unit, several=several)
     subject = _subject(labelled, rows, totals, meaning, unit)
-    notes = [*_footnotes(totals, meaning, unit), *grouping(profiles, by).overlap_notes(unit)]
+    notes = [*_footnotes(totals, meaning, unit), *grouping(profiles, by).overlap_notes(unit, meaning)]
     return theme.assemble(
         [
             *level_bars(_levels(labelled, rows, unit), y, levels, _tooltips(unit), width=_WIDTH),

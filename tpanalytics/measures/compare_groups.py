@@ -149,7 +149,8 @@ def compare_groups(
     (0.6, 0.48, 0.13)
     """
     level_weights, counted = checked_weights(level_weights), counted_states(states, profiles)
-    _, tasks, columns = inputs = read_inputs(profiles, by)
+    inputs = read_inputs(profiles, by)
+    tasks, columns = inputs.tasks, inputs.columns
     jobs, groups = group_jobs(inputs.jobs, columns)
     if not isinstance(category, str):
         raise ArgumentError(f"`category` must be the name of a column of `tasks`, not {category!r}.")

@@ -13,7 +13,7 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, checked_week
 from tpanalytics.measures._core.level_sums import attach_staffing, level_sums
 from tpanalytics.measures._core.metadata import attach_metadata, grade
-from tpanalytics.measures._core.staff import STAFF, with_staff, without_staff_note
+from tpanalytics.measures._core.staff import STAFF, people_notes, with_listed_jobs, with_staff, without_staff_note
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.measures.exposure import DIGITS, POTENTIAL_CHANGE, add_index, exposure_meaning
 from tpanalytics.typing import CountWeight, CurveWeight
@@ -181,6 +181,7 @@ def _meaning(
             *_jobs_without_index(exposed.jobs),
             f"Bounds allow for {_GAPS[work]} and jobs without an index.",
             *without_staff_note(weight),
+            *people_notes(exposed.reduced),
         ),
         contract_hours=week,
     )
@@ -216,8 +217,10 @@ def exposed_jobs(
     reduced = aggregate_tasks(profiles, states, by=by)
     people = pl.lit(1.0)
     if weight in STAFF:
-        with_staff(reduced, weight, "weight='jobs'")  # checks the columns
-        people = pl.col(weight)
+        counted = with_staff(reduced, weight, "weight='jobs'").jobs.select("job", people="headcount")
+        reduced = with_listed_jobs(reduced)._replace(weight=weight)
+        reduced = reduced._replace(jobs=reduced.jobs.join(counted, on="job", maintain_order="left"))
+        people = pl.col("people")
     cells = reduced.cells
     if work == "tasks":  # treat every task as one documented hour
         one_hour = {"hours": pl.col("n").cast(pl.Float64), "n_known": pl.col("n"), "n_imputed": pl.lit(0)}

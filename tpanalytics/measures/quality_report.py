@@ -119,7 +119,8 @@ def quality_report(
     """
     states = counted_states(states, profiles)
     identified = aggregate_by_identity(profiles, states, same_task=same_task)
-    _, tasks, columns = inputs = read_inputs(profiles)
+    inputs = read_inputs(profiles)
+    tasks, columns = inputs.tasks, inputs.columns
     jobs, groups = group_jobs(inputs.jobs, columns)
     sums = sum_tasks(tasks, "job_id", "level", "state").drop("least", "most")
     counts = pl.col("state").is_in(states)

@@ -13,7 +13,14 @@ from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
 from tpanalytics.measures._core.skill_counts import count_by_skill
-from tpanalytics.measures._core.staff import STAFF, check_staff, checked_weight, without_staff_note
+from tpanalytics.measures._core.staff import (
+    STAFF,
+    check_staff,
+    checked_weight,
+    unknown_not_zero,
+    with_listed_jobs,
+    without_staff_note,
+)
 from tpanalytics.measures._core.task_identity import DIGITS
 from tpanalytics.schema import NOT_ASSESSED, check_profiles, counted_states, level_order
 from tpanalytics.typing import Weight
@@ -126,12 +133,26 @@ def skills(
     weight = checked_weight(profiles, by, weight, Weight)
     counts = count_by_skill(profiles, counted_states(states, profiles), by)
     if weight in STAFF:
-        check_staff(counts.reduced.jobs.columns, weight)
+        counts = _of_people(counts, weight)
     groups = counts.reduced.groups
     result = _figures(counts, weight)
     if not counts.requested and counts.rows.height:
         result = _without_skills(result)
     return attach_metadata(groups.named(result), _meaning(counts, weight))
+
+
+def _of_people(counts: SkillCounts, weight: Weight) -> SkillCounts:
+    """Leave out jobs that are not in the table of people, and note the weight."""
+    reduced = counts.reduced
+    check_staff(reduced.jobs.columns, weight)
+    reduced = with_listed_jobs(reduced)._replace(weight=weight)
+    rows = counts.rows.join(reduced.jobs, on="job", how="semi", maintain_order="left")
+    links = counts.links.join(rows, on="row", how="semi", maintain_order="left")
+    jobs = reduced.jobs
+    for name in STAFF:
+        if name in jobs.columns:
+            jobs = unknown_not_zero(jobs, reduced.cells, name)
+    return counts._replace(reduced=reduced._replace(jobs=jobs), rows=rows, links=links)
 
 
 def _figures(counts: SkillCounts, weight: Weight) -> pl.DataFrame:

@@ -16,9 +16,10 @@ from tpanalytics.measures._core.groups import (
     noun,
     short_noun,
 )
-from tpanalytics.measures._core.staff import STAFF
+from tpanalytics.measures._core.staff import STAFF, people_notes_of
 
 if TYPE_CHECKING:
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
@@ -98,9 +99,10 @@ class Grouping(NamedTuple):
         missing = [f"{SEPARATOR}{missing_label(name)}{SEPARATOR}" for name in self.by]
         return ~pl.any_horizontal(pl.lit(value=False), *(padded.str.contains(text, literal=True) for text in missing))
 
-    def overlap_notes(self, weight: str | None) -> list[str]:
-        """Explain which jobs count in several groups, unless the figures are for the people in each group."""
-        return list(self.columns.overlap_notes(staffed=weight in STAFF))
+    def overlap_notes(self, weight: str | None, meaning: Meaning | None = None) -> list[str]:
+        """Explain which jobs count in several groups or, if figures are for the people in each group, in none."""
+        people = [] if meaning is None else people_notes_of(meaning)
+        return [*people, *self.columns.overlap_notes(staffed=weight in STAFF)]
 
 
 def grouping(profiles: TaskProfiles, by: By) -> Grouping:

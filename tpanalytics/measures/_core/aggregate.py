@@ -57,6 +57,7 @@ NO_STATE = "(no state)"
 __all__ = [
     "NO_STATE",
     "Inputs",
+    "People",
     "TaskCounts",
     "aggregate_jobs",
     "aggregate_tasks",
@@ -74,8 +75,21 @@ __all__ = [
     "per_job",
     "read_inputs",
     "share_of",
+    "states_of_others",
     "sum_tasks",
 ]
+
+
+class People(NamedTuple):
+    """Which of the people are not counted."""
+
+    #: Number of rows in `people` that are of a job, and the number of them without a ``headcount`` or ``fte``.
+    rows: int
+    unknown: dict[str, int]
+    #: Ids of the jobs without a row in `people`.
+    unlisted: pl.Series
+    #: ``state, n``, as in `TaskCounts.states`, without the tasks of these jobs. Only set if groups have such jobs.
+    states: pl.DataFrame | None = None
 
 
 class TaskCounts(NamedTuple):
@@ -95,6 +109,10 @@ class TaskCounts(NamedTuple):
     groups: Groups
     #: Like `cells`, but with each task counted once, if the cells are summed by groups of people.
     once: pl.DataFrame | None = None
+    #: None if there is no table of people.
+    people: People | None = None
+    #: Whether figures count ``headcount`` or ``fte``, if any.
+    weight: str | None = None
 
 
 class Inputs(NamedTuple):
@@ -105,6 +123,7 @@ class Inputs(NamedTuple):
     jobs: pl.DataFrame
     tasks: Any
     columns: GroupColumns
+    people: People | None
 
 
 def family_or_none(profiles: TaskProfiles) -> By:
@@ -146,13 +165,23 @@ def _aggregate(
     if not checked:
         check_hours(tasks, state_counts)
         check_states(state_counts, states)
+    people = inputs.people
     if by_columns is None:
+        # Jobs without people can be left out later, with the states of their tasks.
+        leaves_out = people is not None and bool(columns.people) and people.unlisted.len() > 0
+        split = ["state"] * (leaves_out and "state" not in keys)
         all_count = state_counts.get_column("state").is_in(states).all()
         sums = sum_tasks(
-            tasks if all_count else tasks.filter(counts(states)), "job_id", *columns.tasks, *keys, extremes=False
+            tasks if all_count else tasks.filter(counts(states)),
+            *("job_id", *columns.tasks, *keys, *split),
+            extremes=False,
         )
         jobs, groups = group_jobs(inputs.jobs, columns, sums)
-        cells = of_jobs(sums, jobs, columns).sort("job", *keys)
+        if people is not None and columns.people:
+            people = people._replace(states=states_of_others(sums, people.unlisted))
+        cells = of_jobs(sums, jobs, columns).sort("job", *keys, *split)
+        if split:
+            cells = _sum_cells(cells, ["job", "group", *keys])
     else:
         jobs, groups, sums = by_columns
         cells = sums.filter(pl.col("state").is_in(states)).sort("group", *keys, "state")
@@ -160,15 +189,7 @@ def _aggregate(
     keys, once = [*(["job"] if per == "job" else []), "group", *keys], None
     if per == "group":
         once = count_once(cells, jobs, columns) if columns.people else None
-        cells = (
-            cells.group_by(keys, maintain_order=True)
-            .agg(
-                *(pl.col(name).sum() for name in ("n", "n_known", "n_imputed")),
-                hours=known_sum("hours"),
-                imputed=known_sum("imputed"),
-            )
-            .sort(keys)
-        )
+        cells = _sum_cells(cells, keys).sort(keys)
     return TaskCounts(
         jobs.drop("n_tasks", strict=False),
         cells.select(*keys, "n", "n_known", "hours", "imputed", "n_imputed"),
@@ -176,7 +197,24 @@ def _aggregate(
         states,
         groups,
         once,
+        people,
     )
+
+
+def _sum_cells(cells: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    return cells.group_by(keys, maintain_order=True).agg(
+        *(pl.col(name).sum() for name in ("n", "n_known", "n_imputed")),
+        hours=known_sum("hours"),
+        imputed=known_sum("imputed"),
+    )
+
+
+def states_of_others(sums: pl.DataFrame, unlisted: pl.Series) -> pl.DataFrame | None:
+    """Count the tasks of other jobs by state, from sums by job and state. Return None if there are no other jobs."""
+    if unlisted.is_empty():
+        return None
+    listed = sums.filter(~pl.col("job_id").is_in(unlisted.implode()))
+    return listed.group_by("state").agg(pl.col("n").sum()).sort("state")
 
 
 def count_once(rows: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns) -> pl.DataFrame:
@@ -281,7 +319,8 @@ def read_inputs(profiles: TaskProfiles, by: By = BY_FAMILY) -> Inputs:
     jobs = _read_jobs(profiles.jobs, columns)
     if isinstance(profiles, History):
         check_added_up(jobs, columns.by)
-    return Inputs(_attach_people(jobs, profiles.people, columns), tasks, columns)
+    jobs, people = _attach_people(jobs, profiles.people, columns)
+    return Inputs(jobs, tasks, columns, people)
 
 
 def _tasks_with(profiles: TaskProfiles, task_columns: Sequence[str]) -> Any:
@@ -438,10 +477,10 @@ def _read_jobs(native: Any, columns: GroupColumns) -> pl.DataFrame:
     return jobs
 
 
-def _attach_people(jobs: pl.DataFrame, people: Any, columns: GroupColumns) -> pl.DataFrame:
+def _attach_people(jobs: pl.DataFrame, people: Any, columns: GroupColumns) -> tuple[pl.DataFrame, People | None]:
     """Replace the headcount and FTE with those of `people`, with a row per job and combination of people columns."""
     if people is None:
-        return jobs
+        return jobs, None
     table = to_polars(people)
     counts = [name for name in ("headcount", "fte") if name in table.columns]
     for name in counts:
@@ -453,8 +492,21 @@ def _attach_people(jobs: pl.DataFrame, people: Any, columns: GroupColumns) -> pl
     if columns.history:
         require(people, *SNAPSHOT_COLUMNS, name="people")
         table = key_by_snapshot(table)
-    # A sum with an unknown part is unknown.
-    totals = [pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).cast(pl.Float64) for name in counts]
+    table = table.join(jobs.select("job_id"), on="job_id", how="semi", maintain_order="left")
+    # The unit is a row of people, so that parts add up to totals: unknown rows are excluded everywhere. If all known
+    # rows are 0, the sum is unknown.
+    sums = {name: pl.col(name).sum() for name in counts}
+    unknown = {name: pl.col(name).null_count() for name in counts}
+    totals = [
+        pl.when((unknown[name] == 0) | (sums[name] > 0)).then(sums[name]).cast(pl.Float64).alias(name)
+        for name in counts
+    ]
     people_of_jobs = table.group_by("job_id", *columns.people).agg(totals)
     joined = jobs.drop(counts, strict=False).join(people_of_jobs, on="job_id", how="left")
-    return joined.sort("job_id", *columns.people, nulls_last=True)
+    listed = table.get_column("job_id").unique()
+    left_out = People(
+        table.height,
+        {name: table.get_column(name).null_count() for name in counts},
+        jobs.get_column("job_id").filter(~jobs.get_column("job_id").is_in(listed.implode())),
+    )
+    return joined.sort("job_id", *columns.people, nulls_last=True), left_out

@@ -14,7 +14,7 @@ import polars as pl
 
 from tpanalytics.formatting import html_lines, plural
 from tpanalytics.measures._core.aggregate import each_task_once
-from tpanalytics.measures._core.staff import STAFF
+from tpanalytics.measures._core.staff import STAFF, people_notes
 from tpanalytics.schema import NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def meaning_of(
         share_suggested=_share(dict(reduced.states.rows()).get("suggested", 0), n),
         share_imputed=share_imputed,
         grade=grade_of(coverage.get(covered)),
-        policy=(*policy, *columns.overlap_notes(staffed=facts["basis"] in STAFF)),
+        policy=(*policy, *people_notes(reduced), *columns.overlap_notes(staffed=facts["basis"] in STAFF)),
         warnings=warnings,
         **facts,
     )

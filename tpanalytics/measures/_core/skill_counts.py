@@ -17,6 +17,7 @@ from tpanalytics.measures._core.aggregate import (
     known_sum,
     of_jobs,
     read_inputs,
+    states_of_others,
     sum_tasks,
 )
 from tpanalytics.measures._core.cache import cached
@@ -75,11 +76,17 @@ def count_by_skill(profiles: TaskProfiles, states: list[str], by: By) -> SkillCo
     # Engines return rows in different orders, and the sum of floats depends on the order.
     rows = of_jobs(counted, jobs, columns).sort("job", "level", "state", _SKILLS).with_row_index("row")
     n_states = counted.group_by("state").agg(pl.col("n").sum()).sort("state")
+    people = inputs.people and inputs.people._replace(states=states_of_others(counted, inputs.people.unlisted))
     requested = sums.get_column(_SKILLS).null_count() < sums.height
     links, skills = _links(rows)
     return SkillCounts(
         TaskCounts(
-            jobs.drop("n_tasks", strict=False), sum_cells(rows, "job", "group", "level"), n_states, states, groups
+            jobs.drop("n_tasks", strict=False),
+            sum_cells(rows, "job", "group", "level"),
+            n_states,
+            states,
+            groups,
+            people=people,
         ),
         rows.drop(_SKILLS, "state", "least", "most"),
         links,

@@ -8,10 +8,11 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.checks import check_choice
-from tpanalytics.measures._core.groups import group_columns
+from tpanalytics.measures._core.groups import group_columns, short_noun
 
 if TYPE_CHECKING:
     from tpanalytics.measures._core.aggregate import TaskCounts
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
@@ -20,6 +21,10 @@ __all__ = [
     "check_staff",
     "checked_weight",
     "named_after",
+    "people_notes",
+    "people_notes_of",
+    "unknown_not_zero",
+    "with_listed_jobs",
     "with_optional_staff",
     "with_staff",
     "without_staff_note",
@@ -42,7 +47,7 @@ def with_staff(reduced: TaskCounts, weight: str, alternative: str = "weight='hou
     if weight not in STAFF:
         return reduced
     check_staff(reduced.jobs.columns, weight, alternative)
-    return reduced._replace(jobs=reduced.jobs.with_columns(headcount=pl.col(weight)))
+    return with_optional_staff(reduced, weight)
 
 
 def check_staff(columns: list[str], weight: str, alternative: str = "weight='hours'") -> None:
@@ -64,8 +69,64 @@ def named_after(result: pl.DataFrame, weight: str) -> pl.DataFrame:
 
 def with_optional_staff(reduced: TaskCounts, weight: str) -> TaskCounts:
     """Like `with_staff`, but the ``headcount`` column is null if the jobs don't have the count."""
+    reduced = with_listed_jobs(reduced)
     count = pl.col(weight) if weight in reduced.jobs.columns else pl.lit(None, dtype=pl.Float64)
-    return reduced._replace(jobs=reduced.jobs.with_columns(headcount=count))
+    jobs = unknown_not_zero(reduced.jobs.with_columns(headcount=count), reduced.cells, "headcount")
+    return reduced._replace(jobs=jobs, weight=weight)
+
+
+def with_listed_jobs(reduced: TaskCounts) -> TaskCounts:
+    """Leave out jobs that have no row in the table of people, if groups are by one of its columns."""
+    people = reduced.people
+    if people is None or people.states is None or not reduced.groups.columns.people:
+        return reduced
+    jobs = reduced.jobs.filter(~pl.col("job_id").is_in(people.unlisted.implode()))
+    groups = reduced.groups.table.join(jobs, on="group", how="semi", maintain_order="left")
+    return reduced._replace(
+        jobs=jobs,
+        cells=reduced.cells.join(jobs, on="job", how="semi", maintain_order="left"),
+        states=people.states,
+        groups=reduced.groups._replace(table=groups),
+    )
+
+
+def unknown_not_zero(jobs: pl.DataFrame, cells: pl.DataFrame, count: str) -> pl.DataFrame:
+    """Make counts of 0 unknown in groups where the only people with hours are unknown."""
+    hours = cells.filter(pl.col("hours") > 0).select("job").unique()
+    of_group = (
+        jobs.join(hours, on="job", how="semi")
+        .group_by("group")
+        .agg(known=pl.col(count).sum(), unknown=pl.col(count).null_count())
+        .filter((pl.col("known") == 0) & (pl.col("unknown") > 0))
+    )
+    if of_group.is_empty():
+        return jobs
+    is_zero = (pl.col(count) == 0) & pl.col("group").is_in(of_group.get_column("group").implode())
+    return jobs.with_columns(pl.when(~is_zero.fill_null(value=False)).then(pl.col(count)).alias(count))
+
+
+def people_notes(reduced: TaskCounts) -> tuple[str, ...]:
+    """Return sentences on the jobs and people that figures by people exclude."""
+    people, columns, notes = reduced.people, reduced.groups.columns, []
+    if people is None or reduced.weight is None:
+        return ()
+    unlisted, unknown = people.unlisted.len(), people.unknown.get(reduced.weight, 0)
+    if unlisted and columns.people:
+        jobs, are = ("job", "is") if unlisted == 1 else ("jobs", "are")
+        have = "has" if unlisted == 1 else "have"
+        notes.append(f"{unlisted:,} {jobs} {have} {_NO_PEOPLE} and {are} in no {short_noun(columns.by)}.")
+    if unknown:
+        notes.append(f"{unknown:,} of {people.rows:,} {_PEOPLE} have no {STAFF[reduced.weight]} and are excluded.")
+    return tuple(notes)
+
+
+def people_notes_of(meaning: Meaning) -> list[str]:
+    """Return the sentences of `people_notes` in the metadata of a result."""
+    return [text for text in meaning.policy if f" {_NO_PEOPLE} and " in text or f" {_PEOPLE} have no " in text]
+
+
+#: Parts of the sentences on people that are not counted.
+_NO_PEOPLE, _PEOPLE = "no people", "rows of people"
 
 
 def without_staff_note(weight: str) -> tuple[str, ...]:

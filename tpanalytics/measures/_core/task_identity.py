@@ -19,6 +19,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import (
     Inputs,
+    People,
     TaskCounts,
     check_hours,
     check_states,
@@ -76,6 +77,7 @@ class IdentifiedTasks(NamedTuple):
     #: hours, ``n_imputed`` rows with imputed hours and ``n_validated`` rows.
     rows: pl.DataFrame
     groups: Groups
+    people: People | None = None
 
 
 class TaskMatrix(NamedTuple):
@@ -116,7 +118,8 @@ def aggregate_by_identity(
 ) -> IdentifiedTasks:
     """Count tasks and sum hours by task identity, job and level in a single pass."""
     states = counted_states(states, profiles)
-    _, tasks, columns = inputs = read_identified(profiles, same_task, by)
+    inputs = read_identified(profiles, same_task, by)
+    tasks, columns = inputs.tasks, inputs.columns
     sums = sum_tasks(tasks, "name", "job_id", *columns.tasks, "level", "state", task="task")
     check_hours(tasks, sums)
     check_states(sums, states)
@@ -138,7 +141,7 @@ def aggregate_by_identity(
             n_validated=pl.col("n").filter(pl.col("state") == "validated").sum(),
         )
     )
-    return IdentifiedTasks(jobs.drop("n_tasks", strict=False), keys, rows, groups)
+    return IdentifiedTasks(jobs.drop("n_tasks", strict=False), keys, rows, groups, inputs.people)
 
 
 _COUNTS = ("n", "n_known", "n_imputed", "n_validated")
@@ -221,7 +224,7 @@ def task_matrix(
     tasks = aggregate_by_identity(profiles, states, same_task=same_task, by=by)
     resolved = resolve_repeats(tasks)
     once = count_once(resolved, tasks.jobs, tasks.groups.columns)
-    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(once), states, tasks.groups)
+    reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(once), states, tasks.groups, people=tasks.people)
     keys = tasks.keys.filter(~has_no_identity())
     rows = resolved.filter("named")
     levels = tasks.rows.join(keys, on="key", how="semi").select("key", "level").unique().sort("key", "level")
