@@ -57,6 +57,8 @@ def message_of(call: str, profiles: tpa.TaskProfiles, by: str, capsys: pytest.Ca
         ("share", "from_frames(..., columns={'share': 'share_group'})"),
         ("hours", "'hours' is also a column of the result. Rename it when loading, like assign_people(..., columns={"),
         ("contry", "'contry' is not a column of the jobs, people or tasks (did you mean 'country'?)"),
+        ("ai_impact_level", "`impact` returns a row per group and level anyway. Use impact(profiles, by=None)"),
+        ("pay_grade", "added by assign_people(profiles, roster, by=['country', 'hours', 'pay_grade'])"),
         ("height", "'height' is not a column of the jobs, people or tasks (there are 'job_id',"),
     ],
 )
@@ -99,3 +101,16 @@ def test_more_than_500_groups_warn(call: str, capsys: pytest.CaptureFixture[str]
     with pytest.warns(tpa.TpAnalyticsWarning, match=r"`by` gives 501 groups \(code\)\."):
         CALLS[call](many, "code")
     assert tpa.impact(many.filter(job_id=many.jobs["job_id"].head(500).to_list()), by="code").height > 0
+
+
+def test_error_names_the_snapshot_without_the_column(company: tpa.TaskProfiles) -> None:
+    without = replace(company, people=None)
+    for function in (tpa.changed_tasks, tpa.compare, tpa.compare_exposure):
+        for sides, name in (((without, company), "before"), ((company, without), "after")):
+            with pytest.raises(tpa.SchemaError, match=rf"tasks of `{name}` \(.*assign_people\(.*by='country'\)"):
+                function(*sides, by="country")
+
+
+def test_people_are_counted_with_the_weight_headcount(company: tpa.TaskProfiles) -> None:
+    with pytest.raises(tpa.ArgumentError, match="`weight` must be 'headcount' to count people, not 'people'"):
+        tpa.impact(company, weight="people")  # type: ignore[arg-type]

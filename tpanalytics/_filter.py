@@ -13,6 +13,8 @@ from tpanalytics.errors import ArgumentError, SchemaError, warn
 __all__ = ["filter_tables"]
 
 _COUNTS = ("headcount", "fte")
+#: Columns that are less similar are not suggested.
+_SIMILAR = 0.7
 
 
 def filter_tables(
@@ -105,7 +107,7 @@ def _check_column(name: str, columns: Mapping[str, Sequence[str]]) -> None:
     if any(name in present for present in columns.values()):
         return
     present = list(dict.fromkeys(column for of_table in columns.values() for column in of_table))
-    similar = difflib.get_close_matches(name, present, n=1)
+    similar = difflib.get_close_matches(name, present, n=1, cutoff=_SIMILAR)
     hint = f"did you mean {similar[0]!r}?" if similar else f"there are {', '.join(map(repr, present))}"
     tables = "the jobs or people" if "people" in columns else "the jobs, and there are no people"
     raise SchemaError(

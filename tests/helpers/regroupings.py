@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
+import pytest
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -16,7 +17,7 @@ from tests.helpers.random_profiles import companies
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["assert_equals_sql", "companies_with_groups", "groupings", "weights"]
+__all__ = ["all_unknown", "assert_equals_sql", "companies_with_groups", "groupings", "weights"]
 
 #: Columns to group by, by the table that has them.
 COLUMNS = {
@@ -148,6 +149,11 @@ def assert_equals_sql(
 ) -> None:
     """Check the hours, the impact and the exposure on an engine against SQL on the same frames in memory."""
     people = any(_TABLE_OF[name] == "people" for name in by)
+    if all_unknown(profiles, weight or ("headcount" if people else "hours")):
+        for measure in (tpa.impact, tpa.hours, tpa.exposure):
+            with pytest.raises(tpa.SchemaError, match="is unknown in all rows of the people"):
+                measure(engine, by=list(by) or None, weight=weight)  # type: ignore[operator]
+        return
     expected = by_sql(profiles, by, weight or ("headcount" if people else "hours"))
     keys = list(by)
     # Shares relate a level to its group. An unknown amount adds nothing.
@@ -176,6 +182,14 @@ def assert_equals_sql(
     ratio = pl.when(pl.col("denominator") > 0).then(pl.col("numerator") / pl.col("denominator"))
     exposure = tpa.exposure(engine, by=keys or None, weight=weight)  # type: ignore[arg-type]
     _assert_equal(exposure, index.with_columns(exposure=ratio), keys, ["numerator", "denominator", "exposure"])
+
+
+def all_unknown(profiles: tpa.TaskProfiles, weight: str) -> bool:
+    """Return whether there are people, but the weight counts none that are known."""
+    if weight not in ("headcount", "fte") or profiles.people is None:
+        return False
+    people = profiles.people.join(profiles.jobs, on="job_id", how="semi")
+    return people.height > 0 and people.get_column(weight).null_count() == people.height
 
 
 def _known_sum(name: str) -> pl.Expr:

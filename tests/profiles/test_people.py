@@ -180,14 +180,10 @@ def test_people_of_unmatched_counts_are_stated() -> None:
         tpa.assign_people(PROFILES, counts)
 
 
-def test_empty_roster_or_profiles_are_allowed() -> None:
+def test_empty_profiles_are_allowed() -> None:
     empty = tpa.TaskProfiles(PROFILES.jobs.clear(), PROFILES.tasks.clear())
     with pytest.warns(tpa.TpAnalyticsWarning, match="5 of 5 rows match no job"):
         assert people_of(tpa.assign_people(empty, roster(), by="country")).is_empty()
-    with pytest.warns(tpa.TpAnalyticsWarning, match="3 of 3 jobs have no row"):
-        assigned = tpa.assign_people(PROFILES, roster().clear(), by="country")
-    assert people_of(assigned).is_empty()
-    assert assigned.jobs["headcount"].null_count() == 3
 
 
 E = tpa.SchemaError
@@ -196,15 +192,41 @@ INVALID: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
         lambda: roster().rename({"job_id": "Job ID"}),
         {},
         E,
-        r"no column 'job_id' \(did you mean 'Job ID'.*columns=\{'Job ID': 'job_id'\}",
+        r"no column 'job_id', only .*like assign_people\(profiles, roster, columns=\{\"Job ID\": \"job_id\"\}\)",
     ),
-    "no job id at all": (lambda: roster().select("fte"), {}, E, r"no column 'job_id'\. It has: 'fte'"),
-    "attribute missing": (roster, {"by": "Country"}, E, r"no column 'Country' \(did you mean 'country'"),
+    "no job id at all": (
+        lambda: roster().select("fte"),
+        {},
+        E,
+        r"no column 'job_id', only 'fte'\. .*\{\"...\": \"job_id\"\}",
+    ),
+    "attribute missing": (
+        roster,
+        {"by": "Country"},
+        E,
+        r"no column 'Country', only .*roster, by=\['Country'\], columns=\{\"country\": \"Country\"\}\)",
+    ),
+    "all missing columns at once": (
+        lambda: roster().rename({"job_id": "Job number", "country": "Country", "pay_grade": "Pay Grade"}),
+        {"by": ["country", "pay_grade"]},
+        E,
+        (
+            r"no columns 'job_id', 'country' and 'pay_grade', only .*"
+            r"\{\"Job number\": \"job_id\", \"Country\": \"country\", \"Pay Grade\": \"pay_grade\"\}"
+        ),
+    ),
+    "empty roster": (lambda: roster().clear(), {}, E, r"the roster table has no rows\. Pass a roster"),
+    "flags as headcount": (
+        lambda: roster().with_columns(headcount=True),
+        {},
+        E,
+        "`headcount` must be a number, not Boolean",
+    ),
     "negative fte": (
         lambda: roster(*ROWS[:1], ("e9", "", "j001", "", "", -0.5)),
         {},
         E,
-        r"`fte` in row 1 \(from 0\) must be a number, 0 or more, not -0.5",
+        r"`fte` in row 1 \(from 0\) must be a number, 0 or more, not -0.5.*\. Correct it, or leave it empty",
     ),
     "infinite fte": (
         lambda: roster(("e9", "", "j001", "", "", float("inf"))),
@@ -271,7 +293,12 @@ INVALID: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     ),
     "number": (roster, {"by": 3}, tpa.ArgumentError, "`by` must be a column of the roster"),
     "columns": (roster, {"columns": ["job_id"]}, tpa.ArgumentError, "`columns` must be a dict"),
-    "unknown column": (roster, {"columns": {"jobid": "x"}}, E, r"no column 'jobid' \(did you mean 'job_id'"),
+    "unknown column": (
+        roster,
+        {"columns": {"jobid": "x"}},
+        E,
+        r"`columns`: 'jobid' is not a column of the roster table \(did you mean 'job_id'",
+    ),
     "two columns of one name": (
         roster,
         {"columns": {"name": "country"}},
@@ -351,3 +378,93 @@ def test_weights_count_people_of_the_roster() -> None:
     by_country = tpa.hours(staffed, by="country", weight="headcount")
     assert by_country.select("country", "headcount_hours").rows() == [("BE", 20.0), ("NL", 10.0)]
     assert tpa.hours(staffed.filter(country="BE"), weight="headcount")["headcount_hours"].to_list() == [20.0]
+
+
+@pytest.mark.parametrize(
+    "heading", ["Employee", "Mitarbeiter-Nr", "PersonalNummer", "Worker ID", "badge no.", "E-mail"]
+)
+def test_two_rows_for_one_person_are_found_under_any_usual_heading(heading: str) -> None:
+    table = roster(*ROWS, ROWS[1]).rename({"employee_id": heading})
+    with pytest.raises(tpa.SchemaError, match=r"must be unique, but rows 1, 5 \(from 0\) have the same id"):
+        tpa.assign_people(PROFILES, table)
+    with pytest.raises(tpa.ArgumentError, match="identifies people"):
+        tpa.assign_people(PROFILES, table, by=heading)
+
+
+def test_two_people_can_have_the_same_name() -> None:
+    names = roster(*ROWS, ROWS[1]).with_columns(employee_id=pl.format("{} Lee", "name")).drop("name")
+    people = people_of(tpa.assign_people(PROFILES, names.rename({"employee_id": "employee"})))
+    assert people["headcount"].sum() == 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "employee_type",
+        "Employee group",
+        "Personnel area",
+        "staff_category",
+        "Mitarbeiterkreis",
+        "user group",
+        "job_level",
+    ],
+)
+def test_attributes_of_groups_are_not_taken_for_people(name: str) -> None:
+    table = roster().rename({"country": name})
+    assert people_of(tpa.assign_people(PROFILES, table, by=name)).columns[1] == name
+
+
+@pytest.mark.parametrize("rows", [12, 40])
+def test_an_attribute_per_person_is_refused_with_and_without_counts(rows: int) -> None:
+    who = pl.DataFrame({"job_id": ["j000", "j001"] * (rows // 2), "who": [f"P{n}" for n in range(rows)]})
+    for table in (who, who.with_columns(headcount=1)):
+        with pytest.raises(
+            tpa.ArgumentError, match=rf"'who' identifies people \({rows} different values in {rows} rows"
+        ):
+            tpa.assign_people(PROFILES, table, by="who")
+    with pytest.warns(tpa.TpAnalyticsWarning, match="1 of 3 jobs have no row"):
+        tpa.assign_people(PROFILES, who.with_columns(headcount=pl.int_range(rows)), by="who")
+    mail = roster().select("job_id", contact=pl.format("{}@example.com", "name"))
+    with pytest.raises(tpa.ArgumentError, match="'contact' identifies people"):
+        tpa.assign_people(PROFILES, mail, by="contact")
+
+
+def test_three_rows_in_three_countries_are_allowed() -> None:
+    table = pl.DataFrame({"job_id": ["j000", "j001", "j002"], "country": ["BE", "NL", "FR"], "headcount": [1, 1, 1]})
+    assert people_of(tpa.assign_people(PROFILES, table, by="country"))["country"].to_list() == ["BE", "NL", "FR"]
+
+
+def test_attributes_that_split_a_long_roster_into_single_persons_warn() -> None:
+    rows = [("j000", "AB"[n % 2], str(n // 2)) for n in range(60)]
+    rows += [(job, "A", team) for job in ("j001", "j002") for team in "12"]
+    table = pl.DataFrame(rows, schema=["job_id", "country", "team"], orient="row")
+    with pytest.warns(tpa.TpAnalyticsWarning, match="64 of 64 combinations of job, country and team have") as found:
+        tpa.assign_people(PROFILES, table, by=["country", "team"])
+    assert len(found) == 1
+    people = people_of(tpa.assign_people(PROFILES, table, by="country"))
+    assert people["headcount"].to_list() == [30, 30, 2, 2]
+
+
+def test_headings_in_another_case_are_read_and_stated() -> None:
+    theirs = roster().rename({"job_id": "JOB_ID", "fte": "FTE"})
+    with pytest.warns(tpa.TpAnalyticsWarning, match="'JOB_ID' is read as `job_id` and 'FTE' is read as `fte`"):
+        assigned = tpa.assign_people(PROFILES, theirs, by="country")
+    assert_frame_equal(people_of(assigned), people_of(tpa.assign_people(PROFILES, roster(), by="country")))
+    with pytest.warns(
+        tpa.TpAnalyticsWarning, match=r"no column 'fte', but 'Total FTE', .*\{\"Total FTE\": \"fte\"\} to read it"
+    ):
+        tpa.assign_people(PROFILES, roster().rename({"fte": "Total FTE"}))
+    with pytest.warns(tpa.TpAnalyticsWarning, match="'Headcount' is read as `headcount`"):
+        assigned = tpa.assign_people(PROFILES, roster().with_columns(Headcount=pl.lit(2)))
+    assert assigned.jobs["headcount"].sum() == 10
+
+
+def test_errors_in_files_state_the_row_of_the_sheet() -> None:
+    table = roster(("e9", "", "j001", "", "", -1.0), *ROWS)
+    table.write_csv("r.csv")
+    with pytest.raises(tpa.SchemaError, match=r"r\.csv: `fte` in line 2 must be"):
+        tpa.assign_people(PROFILES, "r.csv")
+    pytest.importorskip("fastexcel")
+    table.write_excel("r.xlsx")
+    with pytest.raises(tpa.SchemaError, match=r"r\.xlsx: `fte` in row 2 must be"):
+        tpa.assign_people(PROFILES, "r.xlsx")

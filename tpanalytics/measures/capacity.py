@@ -169,7 +169,7 @@ def capacity(
     weight = checked_weight(profiles, by, weight, StaffCount, "fte")
     reduced = aggregate_tasks(profiles, states, by=by)
     if adopted or realised:
-        check_staff(reduced.jobs.columns, weight, "capacity without adoption and realisation for one person per job")
+        check_staff(reduced, weight, "capacity without adoption and realisation for one person per job")
     reduced = with_optional_staff(reduced, weight)
     per_job = freed_per_job(reduced, levels, week)
     result = (
@@ -178,7 +178,7 @@ def capacity(
         .sort(reduced.groups.order)
     )
     return attach_metadata(
-        named_after(reduced.groups.named(result), weight),
+        reduced.groups.named(named_after(result, weight)),
         _meaning(reduced, per_job, weight, levels, adopted, realised, week),
     )
 

@@ -22,7 +22,7 @@ from tpanalytics.measures._core.decomposition import (
     only_weighted_levels,
     weighted_sums,
 )
-from tpanalytics.measures._core.groups import BY_FAMILY, groups_of_both
+from tpanalytics.measures._core.groups import BY_FAMILY, check_groups_of_both, groups_of_both
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, one_job_per_group
 from tpanalytics.measures._core.snapshots import check_one_snapshot
@@ -131,6 +131,7 @@ def compare_exposure(
     (0.545, 0.02, -0.001, 0.564)
     """
     check_one_snapshot(before=before, after=after)
+    check_groups_of_both(before, after, by)
     level_weights = checked_weights(level_weights)
     first, second = (
         reduced._replace(jobs=one_job_per_group(reduced.jobs, reduced.groups))

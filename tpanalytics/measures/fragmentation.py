@@ -198,7 +198,7 @@ def fragmentation(
             MISSING_DATA_NOTE,
         ),
     )
-    return attach_metadata(named_after(reduced.groups.named(result), weight), meaning)
+    return attach_metadata(reduced.groups.named(named_after(result, weight)), meaning)
 
 
 def _gained(people: pl.DataFrame, adopted: Span | None) -> pl.DataFrame:

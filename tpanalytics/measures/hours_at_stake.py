@@ -143,7 +143,7 @@ def hours_at_stake(
     )
     unbounded = result.filter(pl.col("hours").is_not_null() & pl.col("hours_high").is_null()).height
     return attach_metadata(
-        named_after(reduced.groups.named(result), weight),
+        reduced.groups.named(named_after(result, weight)),
         meaning_of(
             reduced,
             staffed=has_staff,

@@ -144,7 +144,7 @@ def skills(
 def _of_people(counts: SkillCounts, weight: Weight) -> SkillCounts:
     """Leave out jobs that are not in the table of people, and note the weight."""
     reduced = counts.reduced
-    check_staff(reduced.jobs.columns, weight)
+    check_staff(reduced, weight)
     reduced = with_listed_jobs(reduced)._replace(weight=weight)
     rows = counts.rows.join(reduced.jobs, on="job", how="semi", maintain_order="left")
     links = counts.links.join(rows, on="row", how="semi", maintain_order="left")

@@ -241,7 +241,8 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:
     """Return a snapshot's task counts, and the state of each task with an id or text."""
-    _, tasks, columns = inputs = read_identified(profiles, same_task, by=None)
+    inputs = read_identified(profiles, same_task, by=None)
+    tasks, columns = inputs.tasks, inputs.columns
     jobs, groups = group_jobs(inputs.jobs, columns)
     sums = sum_tasks(tasks, "name", "job_id", "state")
     check_hours(tasks, sums)

@@ -13,29 +13,38 @@ import polars as pl
 
 from tpanalytics._engines import unknown_engine, without_arrow
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.formatting import plural
-from tpanalytics.profiles.tables import is_path, read_table
+from tpanalytics.formatting import listed, plural
+from tpanalytics.profiles.headings import columns_argument, similar_headings
+from tpanalytics.profiles.tables import is_path, missing_columns, read_table
 from tpanalytics.schema import TaskProfiles, to_polars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["assign_people"]
 
-#: Columns with a person's number, without underscores. Two rows with the same number are an error.
-_PERSON_IDS = {
-    *("employeeid", "employeenumber", "employeeno", "empid", "personid", "personnumber", "personnelnumber", "pernr"),
-    *("personnelno", "workerid", "workernumber", "staffid", "associateid", "userid"),
-}
-#: Other columns that identify people, without underscores.
-_PERSONAL = {
-    *_PERSON_IDS,
-    *("name", "firstname", "lastname", "fullname", "surname", "givenname", "displayname", "employeename", "email"),
-    *("emailaddress", "employee", "person", "worker", "birthdate", "dateofbirth", "phone"),
-}
-#: With this share of different values, an attribute describes people instead of groups. Not applied to short rosters.
-_DISTINCT, _SHORT = 0.9, 20
+_PERSON = (
+    "(employees?|emp|persons?|pers|personal|personnel|workers?|staff|staffmember|associates?|users?|badges?|colleagues?|"
+    "mitarbeiter(in|innen)?|medewerkers?|matricule|national|socialsecurity|passport|tax)"
+)
+_ID = "(ids?|no|nr|num|number|nummer|kennung|keys?|codes?|uuid|guid|login|identifier)"
+#: Headings with a person's number, without spaces and signs. Two rows with the same number are an error.
+_PERSON_ID = re.compile(
+    f"{_PERSON}{_ID}|employee|person|worker|badge|mitarbeiter(in)?|medewerker|pernr|ssn|nin|matricule|"
+    "(work|business|employee)?e?mail(address)?"
+)
+#: Other headings that identify people.
+_PERSONAL = re.compile(
+    f"{_PERSON}(full|first|last)?name|name|(first|last|full|sur|given|display|middle|vor|nach|login)name|staff|"
+    "birth(date|day)|dateofbirth|dob|geburtsdatum|(mobile|cell)?phone(number|no)?|iban"
+)
+#: With this share of different values, an attribute describes people instead of groups. In rosters with fewer rows than
+#: `_SHORT`, all values must be different, and short lists such as three countries are allowed.
+_DISTINCT, _SHORT, _VERY_SHORT = 0.9, 20, 10
+#: With this share of single persons per job and attributes, a long roster describes persons. Such a roster has at least
+#: this many people.
+_SINGLE, _LONG = 0.9, 50
 #: A row with more full-time equivalents than this is not one person.
 _MOST_FTE = 2.0
 
@@ -56,11 +65,12 @@ def assign_people(
     Parameters
     ----------
     profiles
-        Task profiles returned by `load_task_profiles`, `read_records` or `read_profiles`.
+        Task profiles returned by `load_task_profiles`, `read_records`, `read_profiles` or `from_frames`.
     roster
-        A CSV file or data frame with one row per person: ``job_id``, the columns in `by` and optionally ``fte``
-        (full-time equivalents, 1.0 for a full-time job). Or a table of counts, with ``headcount`` (people, whole
-        numbers) in each row, such as the result of `load_headcount`. Other columns are ignored.
+        A CSV or XLSX file (its first sheet), or a data frame, with one row per person: ``job_id``, the columns in `by`
+        and optionally ``fte`` (full-time equivalents, 1.0 for a full-time job). Or a table of counts, with
+        ``headcount`` (people, whole numbers) in each row, such as the result of `load_headcount`. The case of these
+        three headings does not matter. Other columns are ignored.
     by
         The attributes to keep: a column of the roster, or several. Measures accept them as `by`. A missing value is
         displayed as ``(no country)``.
@@ -84,8 +94,8 @@ def assign_people(
     Raises
     ------
     SchemaError
-        If a column is missing, a number is negative or text, a headcount has fractions, a person has two rows, or no
-        row matches a job.
+        If a column is missing, the roster is empty, a number is negative or text, a headcount has fractions, a person
+        has two rows, or no row matches a job.
     ArgumentError
         If `by` or `columns` is invalid, or an attribute identifies people or is already a column of the profiles.
     ConfigError
@@ -94,7 +104,8 @@ def assign_people(
     Warns
     -----
     TpAnalyticsWarning
-        If rows match no job, or jobs have no row.
+        If rows match no job, jobs have no row, most groups of a long roster are single persons, a heading is read in
+        another case, or a heading like ``"FTE (%)"`` is not read.
 
     Examples
     --------
@@ -109,14 +120,14 @@ def assign_people(
         raise ArgumentError(f"`profiles` must be TaskProfiles, not {type(profiles).__name__}.")
     attributes = _checked_attributes(profiles, by, columns)
     table = _read(roster, attributes, columns)
-    if table.person is not None:
-        _check_persons(table)
+    _check_persons(table)
     counts = _count(table, attributes)
     jobs = to_polars(profiles.jobs)
     people = counts.join(jobs.select(pl.col("job_id").cast(pl.String)), on="job_id", how="semi")
     people = people.sort("job_id", *attributes, nulls_last=True)
     notes = _match(table, counts, jobs)
     people = people.select("job_id", *attributes, "headcount", "fte")
+    _warn_of_single_persons(people, attributes, table.source)
     return replace(
         profiles,
         jobs=_with_counts(jobs, people),
@@ -130,6 +141,7 @@ class _Roster(NamedTuple):
 
     frame: pl.DataFrame
     source: str
+    #: The column with a person's number, if there is one.
     person: str | None
     #: Describes where rows of the frame are in the source.
     places: Callable[..., str]
@@ -151,7 +163,7 @@ def _checked_attributes(
     for name in attributes:
         if name in {"job_id", "headcount", "fte"}:
             raise ArgumentError(f"`by` must not contain {name!r}, which is part of the result anyway. Leave it out.")
-        if _squeezed(name) in _PERSONAL:
+        if _PERSON_ID.fullmatch(_squeezed(name)) or _PERSONAL.fullmatch(_squeezed(name)):
             raise _identifies(name)
         for table, frame in (("jobs", profiles.jobs), ("tasks", profiles.tasks)):
             if name in nw.from_native(frame).collect_schema().names():
@@ -170,7 +182,7 @@ def _identifies(name: str, reason: str = "") -> ArgumentError:
 
 
 def _squeezed(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
+    return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def _read(roster: Any, attributes: Sequence[str], columns: Mapping[str, str] | None) -> _Roster:
@@ -184,14 +196,9 @@ def _read(roster: Any, attributes: Sequence[str], columns: Mapping[str, str] | N
         present = frame.collect_schema().names()
     except TypeError:
         raise unknown_engine("`roster`", roster, "a path or a data frame") from None
-    new_names = columns or {}
-    _check_present(present, new_names, source, "columns={{{}: ...}}")
-    names = [new_names.get(name, name) for name in present]
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise ArgumentError(f"`columns` gives two columns of {source} the name {repeated[0]!r}. Use different names.")
-    _check_present(names, ["job_id", *attributes], source, "columns={{{}: {}}}")
-    person = next((name for name in names if _squeezed(name) in _PERSON_IDS and name != "job_id"), None)
+    names = _names(present, attributes, columns or {}, source)
+    personal = [name for name in names if _PERSON_ID.fullmatch(_squeezed(name))]
+    person = min(personal, key=lambda name: not re.search(f"{_ID}$", _squeezed(name)), default=None)
     needed = ["job_id", *attributes, *(name for name in ("headcount", "fte", person) if name and name in names)]
     old_names = dict(zip(names, present, strict=True))
     selected = frame.select(nw.col(old_names[name]).alias(name) for name in needed)
@@ -201,26 +208,54 @@ def _read(roster: Any, attributes: Sequence[str], columns: Mapping[str, str] | N
     return _Roster(table, source, person, places, counted="headcount" in names)
 
 
+def _names(present: Sequence[str], attributes: Sequence[str], columns: Mapping[str, str], source: str) -> list[str]:
+    """Return the column names after renaming. Raise an error if columns are missing."""
+    for theirs in columns:
+        if theirs not in present:
+            near = difflib.get_close_matches(theirs, present, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {listed(map(repr, present)) or 'none'}"
+            raise SchemaError(f"`columns`: {theirs!r} is not a column of {source} ({hint}). Correct or remove it.")
+    names = [columns.get(name, name) for name in present]
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise ArgumentError(f"`columns` gives two columns of {source} the name {repeated[0]!r}. Use different names.")
+    known = ["job_id", *attributes, "headcount", "fte"]
+    other_case: dict[str, str] = {}
+    for ours in ("job_id", "headcount", "fte"):
+        same = [name for name in names if name.casefold() == ours and name not in attributes]
+        if ours not in names and len(same) == 1:
+            other_case[same[0]] = ours
+    missing = [name for name in known[:-2] if name not in {*names, *other_case.values()}]
+    renamed = {columns[theirs]: theirs for theirs in present if theirs in columns}
+    renamed |= {ours: theirs for theirs, ours in other_case.items()}
+    if missing:
+        arguments = f", by={[*attributes]!r}" if attributes else ""
+        raise missing_columns(
+            source, present, missing, known, renamed, f"assign_people(profiles, roster{arguments}, {{columns}})"
+        )
+    names = [other_case.get(name, name) for name in names]
+    if other_case:
+        warn(f"{source}: {listed(f'{theirs!r} is read as `{ours}`' for theirs, ours in other_case.items())}.")
+    free = [name for name in names if name not in known]
+    unread = similar_headings([name for name in known[-2:] if name not in names], free)
+    if unread:
+        warn(
+            f"{source} has no column {listed(map(repr, unread.values()))}, but {listed(map(repr, unread))}, which may "
+            f"be meant. Pass {columns_argument(unread.items())} to read {'them' if len(unread) > 1 else 'it'}."
+        )
+    return names
+
+
 def _rows(*rows: int) -> str:
     return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows))} (from 0)"
 
 
-def _check_present(present: Sequence[str], required: Iterable[str], source: str, call: str) -> None:
-    for name in required:
-        if name in present:
-            continue
-        squeezed = {_squeezed(column): column for column in present}
-        near = difflib.get_close_matches(_squeezed(name), squeezed, n=1, cutoff=0.5)
-        theirs = squeezed[near[0]] if near else "their name"
-        hint = f" (did you mean {theirs!r}?)" if near else f". It has: {', '.join(map(repr, present)) or 'no columns'}"
-        remedy = f"Rename a column with {call.format(repr(theirs), repr(name))}."
-        raise SchemaError(f"{source} has no column {name!r}{hint}. {remedy}")
-
-
 def _check_persons(table: _Roster) -> None:
     """Raise an error if a person has two rows, without naming the person."""
-    ids = table.frame.get_column(table.person or "")
-    if ids.n_unique() == ids.len():
+    if table.person is None:
+        return
+    ids = table.frame.get_column(table.person)
+    if ids.n_unique() == ids.len() or _are_names(ids):
         return
     repeated = ids.is_duplicated() & ids.is_not_null()
     if repeated.any():
@@ -232,6 +267,29 @@ def _check_persons(table: _Roster) -> None:
             f"{table.source}: `{table.person}` must be unique, but {where} have the same "
             f"id{others}. Keep one row per person, or pass a table of counts with `headcount`."
         )
+
+
+def _are_names(values: pl.Series) -> bool:
+    """Return whether most values are texts without digits, such as names, which two people can share."""
+    if values.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return False
+    texts = values.cast(pl.String).drop_nulls()
+    return texts.len() > 0 and texts.str.contains(r"^[^\d@]*[\s,][^\d@]*$").sum() > texts.len() / 2
+
+
+def _warn_of_single_persons(people: pl.DataFrame, attributes: Sequence[str], source: str) -> None:
+    """Warn if the attributes split the jobs of a long roster into single persons."""
+    total = people.get_column("headcount").sum()
+    single = int((people.get_column("headcount") == 1).sum())
+    if not attributes or total < _LONG or single <= _SINGLE * people.height:
+        return
+    of_jobs = people.group_by("job_id").agg(pl.col("headcount").sum()).get_column("headcount")
+    if (of_jobs == 1).sum() > of_jobs.len() / 2:  # even without attributes
+        return
+    warn(
+        f"{source}: {single:,} of {people.height:,} combinations of {listed(['job', *attributes])} have a single "
+        "person. Use attributes of larger groups, so that the table of people does not describe persons."
+    )
 
 
 def _count(table: _Roster, attributes: Sequence[str]) -> pl.DataFrame:
@@ -246,20 +304,34 @@ def _count(table: _Roster, attributes: Sequence[str]) -> pl.DataFrame:
     # Clean the distinct values only, which are far fewer than the rows.
     rows = rows.with_columns(_clean(rows, name, text=name == "job_id") for name in ("job_id", *attributes))
     rows = rows.group_by("job_id", *attributes).agg(pl.exclude("job_id", *attributes).sum())
-    if not table.counted:
-        for name in attributes:
-            distinct = rows.get_column(name).n_unique()
-            if table.frame.height >= _SHORT and distinct > _DISTINCT * table.frame.height:
-                raise _identifies(name, f" ({distinct:,} different values in {table.frame.height:,} rows)")
+    _check_attributes(table, attributes, rows)
     known = {name: pl.when(pl.col(f"{name} unknown") == 0).then(name) for name in amounts}
     people = known.get("headcount", pl.col("rows"))
     fte = known.get("fte", pl.lit(None))
     return rows.select("job_id", *attributes, "rows", headcount=people.cast(pl.Int64), fte=fte.cast(pl.Float64))
 
 
+def _check_attributes(table: _Roster, attributes: Sequence[str], rows: pl.DataFrame) -> None:
+    """Raise an error if an attribute has a value of its own for nearly every person."""
+    height = table.frame.height
+    if table.counted:
+        is_one = table.frame.get_column("headcount").cast(pl.Float64, strict=False) == 1
+        if is_one.sum() <= _DISTINCT * height:
+            return
+    for name in attributes:
+        values = rows.get_column(name)
+        distinct = values.n_unique()
+        addresses = values.dtype == pl.String and values.str.contains(r"\S@\S").any()
+        enough = distinct > _DISTINCT * height if height >= _SHORT else distinct == height >= _VERY_SHORT
+        if enough or addresses:
+            raise _identifies(name, f" ({distinct:,} different values in {plural(height, 'row')})")
+
+
 def _number(table: _Roster, name: str) -> pl.Series:
     """Return a column of amounts as numbers. Raise an error for text, negative amounts and impossible values."""
     values = table.frame.get_column(name)
+    if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
+        raise SchemaError(f"{table.source}: `{name}` must be a number, not {values.dtype}. Convert it to numbers.")
     numbers = values.cast(pl.Float64, strict=False)
     if values.dtype.is_float():
         values = numbers = numbers.fill_nan(None)
@@ -268,7 +340,10 @@ def _number(table: _Roster, name: str) -> pl.Series:
     expected = "a whole number, 0 or more" if name == "headcount" else "a number, 0 or more"
     invalid = numbers.is_null() & values.is_not_null() if unreadable else ~numbers.is_finite() | (numbers < 0)
     if unreadable or (least is not None and (least < 0 or not numbers.is_finite().all())):
-        raise _invalid(table, name, invalid, expected, "Use a decimal point, and leave unknown values empty")
+        remedy = "Use a decimal point, and leave unknown values empty"
+        if not unreadable:
+            remedy = "Correct it, or leave it empty if it is unknown"
+        raise _invalid(table, name, invalid, expected, remedy)
     fractional = numbers != numbers.floor()
     if name == "headcount" and fractional.any():
         remedy = "If the column counts full-time equivalents, rename it: columns={'headcount': 'fte'}"
@@ -322,6 +397,8 @@ def _match(table: _Roster, counts: pl.DataFrame, jobs: pl.DataFrame) -> dict[str
     unmatched = counts.filter(pl.col("job_id").is_null() | ~pl.col("job_id").is_in(ids.implode()))
     unlisted = ids.filter(~ids.is_in(listed.drop_nulls().implode()))
     other_ids = unmatched.get_column("job_id").drop_nulls().unique().sort()
+    if table.frame.is_empty() and ids.len():
+        raise SchemaError(f"{table.source} has no rows. Pass a roster with a row per person, or a table of counts.")
     rows, no_match = table.frame.height, int(unmatched.get_column("rows").sum())
     pair = _near_pair(other_ids.to_list(), [*unlisted, *ids])
     if rows and ids.len() and unlisted.len() == ids.len():

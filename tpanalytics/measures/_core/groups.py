@@ -11,7 +11,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
 from tpanalytics.formatting import plural_of
-from tpanalytics.schema import HIERARCHY, History, TaskProfiles, check_profiles, require
+from tpanalytics.schema import HIERARCHY, PEOPLE, History, TaskProfiles, check_profiles, require
 
 if TYPE_CHECKING:
     from tpanalytics.typing import By
@@ -22,6 +22,7 @@ __all__ = [
     "SEPARATOR",
     "GroupColumns",
     "Groups",
+    "check_groups_of_both",
     "group_columns",
     "groups_of_both",
     "label_groups",
@@ -125,8 +126,11 @@ class Groups(NamedTuple):
         return named.select(*first, pl.exclude("group", *first))
 
 
-def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
-    """Return the columns that `by` names, without reading any rows. Raise an error if a column doesn't exist."""
+def group_columns(profiles: TaskProfiles, by: By, argument: str = "") -> GroupColumns:
+    """Return the columns that `by` names, without reading any rows. Raise an error if a column doesn't exist.
+
+    If there are several profiles, the error mentions the `argument` that has these.
+    """
     names = (by,) if isinstance(by, str) else tuple(by or ()) if by is None or isinstance(by, Sequence) else None
     if names is None or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ArgumentError(f"`by` must be a column name, a list of different names, or None, not {by!r}.")
@@ -136,15 +140,26 @@ def group_columns(profiles: TaskProfiles, by: By) -> GroupColumns:
     found: dict[str, list[str]] = {table: [] for table in tables}
     for name in names:
         table = next((table for table, present in tables.items() if name in present), None)
+        if name == "ai_impact_level":
+            raise ArgumentError(
+                "`by` must not contain 'ai_impact_level', because `impact` returns a row per group and level anyway. "
+                "Use impact(profiles, by=None) for all jobs together."
+            )
         if name in _RESERVED:
             raise _reserved(name, table, "a column of the result")
         if table is None:
-            _raise_for_unknown(name, tables)
+            _raise_for_unknown(name, tables, argument)
         if table == "tasks" and name in _RESERVED_FOR_TASKS:
             raise _reserved(name, table, "a name used while tasks are summed")
         found[table].append(name)
     jobs, people, tasks = (tuple(found[table]) for table in tables)
     return GroupColumns(names, jobs, people, tasks, history=isinstance(profiles, History))
+
+
+def check_groups_of_both(before: TaskProfiles, after: TaskProfiles, by: By) -> None:
+    """Raise an error if a column of `by` doesn't exist in one of two snapshots."""
+    for argument, profiles in (("before", before), ("after", after)):
+        group_columns(profiles, by, argument)
 
 
 def _reserved(name: str, table: str | None, what: str) -> ArgumentError:
@@ -167,7 +182,7 @@ def _task_columns(tasks: Any) -> list[str]:
     return columns + [level for level in HIERARCHY if "hierarchy" in schema and level not in columns]
 
 
-def _raise_for_unknown(name: str, tables: dict[str, list[str]]) -> NoReturn:
+def _raise_for_unknown(name: str, tables: dict[str, list[str]], argument: str) -> NoReturn:
     usable = [column for present in tables.values() for column in present if column not in _RESERVED]
     folded = {column.casefold(): column for column in usable}
     near = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
@@ -177,7 +192,13 @@ def _raise_for_unknown(name: str, tables: dict[str, list[str]]) -> NoReturn:
         if near
         else f"there are {', '.join(map(repr, columns))}"
     )
-    raise SchemaError(f"`by`: {name!r} is not a column of the jobs, people or tasks ({hint}).")
+    remedy = ""
+    if not near:
+        attributes = [column for column in tables["people"] if column not in PEOPLE]
+        kept = [*attributes, name] if attributes else name
+        remedy = f" Attributes of people are added by assign_people(profiles, roster, by={kept!r})."
+    of = f" of `{argument}`" if argument else ""
+    raise SchemaError(f"`by`: {name!r} is not a column of the jobs, people or tasks{of} ({hint}).{remedy}")
 
 
 def noun(by: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import TaskCounts, known_sum
-from tpanalytics.measures._core.groups import BY_FAMILY, groups_of_both
+from tpanalytics.measures._core.groups import BY_FAMILY, check_groups_of_both, groups_of_both
 from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.task_identity import (
     aggregate_by_identity,
@@ -64,6 +64,7 @@ def match_tasks(
 ) -> Pair:
     """Match tasks between two snapshots by job and identity, storing the hours at `level` in a separate column."""
     check_one_snapshot(before=before, after=after)
+    check_groups_of_both(before, after, by)
     counted = counted_states(states, before, after)
     sides = [
         _one_job_per_group(aggregate_by_identity(profiles, counted, same_task=same_task, by=by))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import SchemaError
+from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.groups import group_columns, short_noun
 
@@ -37,6 +37,8 @@ STAFF = {"headcount": "headcount", "fte": "full-time equivalents"}
 def checked_weight(profiles: TaskProfiles, by: By, weight: str | None, allowed: Any, otherwise: str = "hours") -> Any:
     """Return the weight. None means "headcount" if `by` has a column of people, and `otherwise` if not."""
     if weight is not None:
+        if weight in ("people", "employees"):
+            raise ArgumentError(f"`weight` must be 'headcount' to count people, not {weight!r}.")
         check_choice("weight", weight, allowed)
         return weight
     return "headcount" if group_columns(profiles, by).people else otherwise
@@ -46,16 +48,23 @@ def with_staff(reduced: TaskCounts, weight: str, alternative: str = "weight='hou
     """Store the people or full-time equivalents that `weight` counts in the ``headcount`` column of the jobs."""
     if weight not in STAFF:
         return reduced
-    check_staff(reduced.jobs.columns, weight, alternative)
+    check_staff(reduced, weight, alternative)
     return with_optional_staff(reduced, weight)
 
 
-def check_staff(columns: list[str], weight: str, alternative: str = "weight='hours'") -> None:
+def check_staff(reduced: TaskCounts, weight: str, alternative: str = "weight='hours'") -> None:
     """Raise an error if the jobs have no people or full-time equivalents, whichever `weight` counts."""
-    if weight in columns:
+    columns, people = reduced.jobs.columns, reduced.people
+    unknown = people is not None and 0 < people.rows == people.unknown.get(weight)
+    if weight in columns and not unknown:
         return
     other = next(name for name in STAFF if name != weight)
     remedy = f"weight={other!r}" if other in columns else alternative
+    if unknown:
+        raise SchemaError(
+            f"`{weight}` is unknown in all rows of the people that are counted. "
+            f"Pass a roster with the column {weight!r} to assign_people, or use {remedy}."
+        )
     raise SchemaError(
         f"`jobs` has no column {weight!r} ({'people' if weight == 'headcount' else STAFF[weight]}). "
         f"Add it with assign_people or assign_families, or use {remedy}."
