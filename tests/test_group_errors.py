@@ -112,5 +112,5 @@ def test_error_names_the_snapshot_without_the_column(company: tpa.TaskProfiles) 
 
 
 def test_people_are_counted_with_the_weight_headcount(company: tpa.TaskProfiles) -> None:
-    with pytest.raises(tpa.ArgumentError, match="`weight` must be 'headcount' to count people, not 'people'"):
+    with pytest.raises(tpa.ArgumentError, match=r"not 'people'\. People are counted by 'headcount'"):
         tpa.impact(company, weight="people")  # type: ignore[arg-type]

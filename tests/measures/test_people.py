@@ -195,3 +195,33 @@ def test_group_columns_keep_their_name_with_any_weight(name: str) -> None:
         ):
             assert result.columns[0] == name
             assert any(column.startswith(weight) for column in result.columns[1:])
+
+
+def test_a_value_like_a_missing_one_is_a_group_of_its_own() -> None:
+    profiles = in_countries()
+    values = pl.Series("Pay Grade", [None, "(no Pay Grade)", "A"] * 4)
+    profiles = replace(profiles, jobs=profiles.jobs.with_columns(values))
+    result = tpa.hours(profiles, by="Pay Grade")
+    assert sorted(result["Pay Grade"]) == ['"(no Pay Grade)"', "(no Pay Grade)", "A"]
+    assert result["jobs"].to_list() == [4, 4, 4]
+    shown = tpa.suppress(tpa.hours(profiles, by=["Pay Grade", "country"]), profiles)
+    assert not shown.select("Pay Grade", "country").is_duplicated().any()
+
+
+@pytest.mark.parametrize("weight", ["headcount", "hours"])
+def test_jobs_without_people_suppress_no_skill_or_curve(weight: Any) -> None:
+    profiles, complete = without_people_in_one_job(), in_countries()
+    skill = pl.lit([{"skill_id": "s", "skill": "Excel"}], dtype=complete.tasks.schema["linked_skills"])
+    profiles, complete = (
+        replace(each, tasks=each.tasks.with_columns(linked_skills=skill)) for each in (profiles, complete)
+    )
+    results = [tpa.suppress(tpa.skills(each, by="country", weight=weight), each) for each in (profiles, complete)]
+    hidden = [set(each.filter(reason="SUPPRESSED")["country"]) for each in results]
+    assert hidden[1] == set()
+    if weight == "headcount":
+        assert hidden[0] == set()
+        curve = tpa.exposure_curve(profiles, by="country", weight="headcount")
+        shown = tpa.suppress(curve, profiles)
+        assert shown.filter(at_least=0)["share"].null_count() == 0
+    else:
+        assert "(no country)" in hidden[0]

@@ -23,7 +23,7 @@ from polars.testing import assert_frame_equal
 import tpanalytics as tpa
 from tests.helpers.random_profiles import companies
 from tests.profiles.conftest import write
-from tpanalytics.schema import JOBS, TASKS
+from tpanalytics.schema import JOBS, TASKS, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -413,3 +413,13 @@ def test_families_can_be_assigned_to_tasks_of_an_engine(sample: tpa.TaskProfiles
     assert_frame_equal(
         tpa.impact(tpa.assign_families(read, mapping)).drop("jobs"), tpa.impact(sample).drop("jobs"), check_dtypes=False
     )
+
+
+@pytest.mark.parametrize("engine", ["polars", "polars lazy", "duckdb"])
+def test_levels_in_small_letters_are_read_as_levels(engine: str) -> None:
+    levels = ["h1", "H1", " h3 ", "High", None]
+    tasks = pl.DataFrame({"job_id": ["1"] * 5, "task": list("abcde"), "ai_impact_level": levels})
+    read = tpa.from_frames(ENGINES[engine](tasks))
+    assert to_polars(read.tasks)["ai_impact_level"].to_list() == ["H1", "H1", "H3", "High", None]
+    impact = tpa.impact(read, weight="tasks", by=None)
+    assert impact.filter(ai_impact_level="H1")["tasks"].to_list() == [2]

@@ -47,7 +47,10 @@ def break_even(
         Task profiles. Uses ``job_id, job_family`` from `jobs` and ``job_id, ai_impact_level, validation_state,
         weekly_hours`` (hours per week) from `tasks`.
     by
-        Group columns, as in `impact`.
+        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs
+        together. A job counts once in every group that has it, so groups by a column of people or tasks overlap. With a
+        column of tasks, these are the groups where it has such a task. Jobs without people are in a group such as
+        ``(no country)``.
     level_weights
         Weight of each level, 0 to 1, including H2. Levels without a weight count as not assessed.
     states

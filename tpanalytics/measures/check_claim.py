@@ -178,7 +178,10 @@ def check_claim(
         ``contract_hours`` (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours``
         (hours per week) from `tasks`.
     by
-        Group columns, as in `impact`.
+        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs
+        together. A job counts once in every group that has it, so groups by a column of people or tasks overlap. With a
+        column of tasks, these are the groups where it has such a task. Jobs without people are in a group such as
+        ``(no country)``.
     claim
         Two job families separated by ``>`` or ``<``, such as ``"Finance > Sales"``. If a name contains one of these
         characters and makes the claim ambiguous, put the names in double quotes.

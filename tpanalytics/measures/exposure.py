@@ -73,7 +73,10 @@ def exposure(
         ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
         The weights ``"headcount"`` and ``"fte"`` also use that column of `jobs` or `people`.
     by
-        Group columns, as in `impact`.
+        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs
+        together. With a column of people, figures count the people in each group by default, and jobs without people
+        are in no group. With the weights ``"tasks"`` and ``"hours"``, a job counts once in every group that has it, so
+        groups overlap. With a column of tasks, a job counts in every group where it has such a task.
     level_weights
         Weight of each level, 0 to 1. Levels without a weight count as not assessed.
     contract_hours

@@ -56,8 +56,8 @@ def exposure_curve(
         ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
         Columns of the jobs, people or tasks to group by, or None for all jobs together. With a column of the people, a
-        job counts in each of its groups, with the people in that group. With a column of the tasks, the index of a job
-        is based on its tasks in the group.
+        job counts in each of its groups, with the people in that group, and jobs without people in none. With a column
+        of the tasks, the index of a job is based on its tasks in the group.
     weight
         What to count: people (``"headcount"``), full-time equivalents (``"fte"``), or ``"jobs"``. The first two exclude
         jobs without people.
@@ -215,12 +215,10 @@ def exposed_jobs(
     check_choice("work", work, CountWeight)
     level_weights, week = checked_weights(level_weights), checked_week(contract_hours)
     reduced = aggregate_tasks(profiles, states, by=by)
-    people = pl.lit(1.0)
+    people = reduced.jobs.select("job", counted=pl.lit(1.0))
     if weight in STAFF:
-        counted = with_staff(reduced, weight, "weight='jobs'").jobs.select("job", people="headcount")
+        people = with_staff(reduced, weight, "weight='jobs'").jobs.select("job", counted="headcount")
         reduced = with_listed_jobs(reduced)._replace(weight=weight)
-        reduced = reduced._replace(jobs=reduced.jobs.join(counted, on="job", maintain_order="left"))
-        people = pl.col("people")
     cells = reduced.cells
     if work == "tasks":  # treat every task as one documented hour
         one_hour = {"hours": pl.col("n").cast(pl.Float64), "n_known": pl.col("n"), "n_imputed": pl.lit(0)}
@@ -237,9 +235,11 @@ def exposed_jobs(
     )
     return ExposedJobs(
         reduced,
-        jobs.sort("job").select(
+        jobs.join(people, on="job")
+        .sort("job")
+        .select(
             *("job", "job_id", "group", "tasks", "tasks_stated", "reason"),
-            people.alias("people"),
+            pl.col("counted").alias("people"),
             exposure=pl.col("exposure").round(DIGITS),
             low=low.round(DIGITS),
             high=high.round(DIGITS),

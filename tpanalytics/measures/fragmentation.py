@@ -72,7 +72,10 @@ def fragmentation(
         (hours per week) from `jobs`, and ``job_id, ai_impact_level, validation_state, weekly_hours`` (hours per week)
         from `tasks`.
     by
-        Group columns, as in `impact`.
+        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs
+        together. With a column of people, figures count the people in each group by default, and jobs without people
+        are in no group. Hours for one person per job count once in every group that has the job, so groups overlap.
+        With a column of tasks, a job counts in every group where it has such a task.
     weight
         ``"fte"`` counts full-time equivalents, ``"headcount"`` people. None means ``"headcount"`` if `by` has a column
         of people, and ``"fte"`` otherwise.

@@ -47,7 +47,9 @@ def impact(
         The weights ``"headcount"`` and ``"fte"`` also use that column of `jobs` or `people`.
     by
         Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs
-        together. A job counts once in every group that has it, so groups by people or tasks can overlap.
+        together. With a column of people, figures count the people in each group by default, and jobs without people
+        are in no group. With the weights ``"tasks"`` and ``"hours"``, a job counts once in every group that has it, so
+        groups overlap. With a column of tasks, a job counts in every group where it has such a task.
     weight
         What to add up: ``"tasks"``, ``"hours"``, ``"headcount"`` (hours times people) or ``"fte"`` (hours times
         full-time equivalents). The last two exclude jobs without them. None means ``"headcount"`` if `by` has a column
@@ -58,8 +60,9 @@ def impact(
     Returns
     -------
     pl.DataFrame
-        One row per group and level. Families are sorted by name with ``(no job family)`` last. Levels are sorted from
-        H1 to H5, followed by unknown levels and ``not assessed``. A family's shares add up to 1, or are all null.
+        One row per group and level. Groups are sorted by name with missing values, such as ``(no job family)``, last.
+        Levels are sorted from H1 to H5, followed by unknown levels and ``not assessed``. A group's shares add up to 1,
+        or are all null.
 
         ====================  =======  ================================================================
         ``job_family``        String   the columns in `by`
@@ -67,7 +70,8 @@ def impact(
         ``jobs``              UInt32   jobs in the family, at any level
         ``tasks``             UInt32   tasks at the level
         ``tasks_with_hours``  UInt32   tasks at the level with hours
-        ``hours``             Float64  hours per week at the level; null if no task has hours
+        ``hours``             Float64  hours per week at the level for one person per job, with any `weight`; null if
+                                       no task has hours
         ``amount``            Float64  what `weight` adds up: tasks, hours per week, or hours per week times people or
                                        full-time equivalents; null if it is unknown for all tasks
         ``share``             Float64  share of the family's total by `weight`, 0 to 1; null if the total is 0

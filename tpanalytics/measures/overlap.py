@@ -44,7 +44,10 @@ def overlap(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     by
-        Group columns, as in `impact`.
+        Group columns: a column of the jobs, people or tasks, several of them, ``"job_id"``, or None for all jobs
+        together. A job counts once in every group that has it, so groups by a column of people or tasks overlap. With a
+        column of tasks, these are the groups where it has such a task. Jobs without people are in a group such as
+        ``(no country)``.
     same_task
         Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are
         merged. Differently worded tasks do not match, so the overlap is a lower bound.

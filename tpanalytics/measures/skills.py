@@ -12,13 +12,12 @@ from tpanalytics.measures._core.aggregate import known_sum, n_stated, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.measures._core.skill_counts import count_by_skill
+from tpanalytics.measures._core.skill_counts import count_by_skill, of_listed_jobs
 from tpanalytics.measures._core.staff import (
     STAFF,
     check_staff,
     checked_weight,
     unknown_not_zero,
-    with_listed_jobs,
     without_staff_note,
 )
 from tpanalytics.measures._core.task_identity import DIGITS
@@ -66,7 +65,8 @@ def skills(
         Frames of an engine that can't group by a list, such as pandas, are read into memory.
     by
         Columns of the jobs, people or tasks to group by, or None for all jobs together. Groups by a column of the
-        people or tasks overlap: a job counts once in each of its groups.
+        people or tasks overlap: a job counts once in each of its groups. If people or full-time equivalents are
+        counted, which is the default with a column of the people, jobs without people are in no group of people.
     weight
         What ``amount`` adds up: ``"tasks"``, ``"hours"`` (per week), or hours times people (``"headcount"``) or times
         full-time equivalents (``"fte"``). The default is ``"headcount"`` if `by` contains a column of the people, and
@@ -143,16 +143,13 @@ def skills(
 
 def _of_people(counts: SkillCounts, weight: Weight) -> SkillCounts:
     """Leave out jobs that are not in the table of people, and note the weight."""
+    check_staff(counts.reduced, weight)
+    counts = of_listed_jobs(counts)
     reduced = counts.reduced
-    check_staff(reduced, weight)
-    reduced = with_listed_jobs(reduced)._replace(weight=weight)
-    rows = counts.rows.join(reduced.jobs, on="job", how="semi", maintain_order="left")
-    links = counts.links.join(rows, on="row", how="semi", maintain_order="left")
-    jobs = reduced.jobs
     for name in STAFF:
-        if name in jobs.columns:
-            jobs = unknown_not_zero(jobs, reduced.cells, name)
-    return counts._replace(reduced=reduced._replace(jobs=jobs), rows=rows, links=links)
+        if name in reduced.jobs.columns:
+            reduced = reduced._replace(jobs=unknown_not_zero(reduced, name))
+    return counts._replace(reduced=reduced._replace(weight=weight))
 
 
 def _figures(counts: SkillCounts, weight: Weight) -> pl.DataFrame:

@@ -90,7 +90,7 @@ def from_frames(
         ``task``                 text of the task
         ``validation_state``     ``validated``, ``suggested`` or ``rejected``
         ``weekly_hours``         hours per week, 0 or more
-        ``ai_impact_level``      ``H1`` to ``H5``
+        ``ai_impact_level``      ``H1`` to ``H5``, in capital or small letters
         ``ai_impact_rationale``  reason for the level
         ``source_data``          list of sources
         ``linked_skills``        list of skills, each with ``skill_id`` and ``skill``
@@ -148,6 +148,7 @@ def from_frames(
     _check_columns(columns)
     described = _described(tasks, source, as_of)
     read = _read_lazy(tasks, columns or {}) if _is_lazy(tasks) else _read_tasks(tasks, columns, sheet)
+    read = read._replace(frame=_with_levels_in_capitals(read.frame))
     listed_jobs = None if jobs is None else _read_jobs(jobs, columns)
     _check_renamed(columns, read, listed_jobs)
     _warn_of_similar(read)
@@ -309,6 +310,16 @@ def _read_lazy(tasks: Any, columns: Mapping[str, str]) -> _Tasks:
         if casts := [cast for cast in casts if cast is not None]:
             frame = frame.with_columns(*casts)
     return _Tasks(frame.to_native(), name, tuple(headings), renamed)
+
+
+def _with_levels_in_capitals(tasks: Any) -> Any:
+    """Replace levels such as "h1" by "H1"."""
+    frame, column = nw.from_native(tasks), "ai_impact_level"
+    if frame.collect_schema().get(column) != nw.String:
+        return tasks
+    capitals = nw.col(column).str.strip_chars().str.to_uppercase()
+    level = nw.when(capitals.is_in(schema.LEVELS)).then(capitals).otherwise(nw.col(column))
+    return frame.with_columns(level.alias(column)).to_native()
 
 
 @contextmanager

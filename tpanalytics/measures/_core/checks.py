@@ -57,7 +57,8 @@ def check_choice(name: str, value: Any, allowed: Any) -> None:
     """Raise an error if the value is not one of the allowed strings, given as a collection or a `Literal`."""
     values: Iterable[str] = get_args(allowed) or allowed
     if not isinstance(value, str) or value not in values:
-        raise ArgumentError(f"`{name}` must be {one_of(values)}, not {value!r}.")
+        hint = " People are counted by 'headcount'." if value == "people" and "headcount" in values else ""
+        raise ArgumentError(f"`{name}` must be {one_of(values)}, not {value!r}.{hint}")
 
 
 def check_whole(name: str, value: Any, expected: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:

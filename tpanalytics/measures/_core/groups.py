@@ -224,10 +224,7 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
         all_jobs = pl.DataFrame({"group": [ALL_JOBS] * (rows.height > 0)}, schema={"group": pl.String})
         return rows.with_columns(group=pl.lit(ALL_JOBS)), Groups(columns, all_jobs)
     keys = [f"key of {name}" for name in by]
-    texts = [
-        pl.col(key).cast(pl.String).fill_null(missing_label(name)).alias(name)
-        for key, name in zip(keys, by, strict=True)
-    ]
+    texts = [_text(key, missing_label(name)).alias(name) for key, name in zip(keys, by, strict=True)]
     add_name = "job_id" in by and "job_name" not in by
     named = pl.coalesce(name for name in ("job_name", "job_id") if name in rows.columns)
     values = rows.select(
@@ -236,7 +233,7 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
     ).unique(keys, keep="first", maintain_order=True)
     table = values.with_columns(texts).with_columns(group=pl.concat_str(by, separator=SEPARATOR))
     table = _sorted(table, by)
-    # Different values can have the same label, such as "(no country)" and a missing country.
+    # Different values can have the same label, such as "a · b" in the first column, and "a" and "b" in two.
     repeated = pl.int_range(pl.len()).over("group")
     table = table.with_columns(
         group=pl.when(repeated > 0).then(pl.format("{} ({})", "group", repeated + 1)).otherwise("group")
@@ -249,6 +246,12 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
         position = by.index("job_id") + 1
         by = [*by[:position], "job_name", *by[position:]]
     return labelled, Groups(columns, table.select("group", *by))
+
+
+def _text(key: str, missing: str) -> pl.Expr:
+    """Return values as text. A value that looks like a missing one is put in quotes."""
+    text = pl.col(key).cast(pl.String)
+    return pl.when(text == missing).then(pl.lit(f'"{missing}"')).otherwise(text).fill_null(missing)
 
 
 def _sorted(table: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.snapshots import SNAPSHOT
+from tpanalytics.measures._core.staff import with_listed_jobs
 from tpanalytics.schema import IMPUTED, TASKS, to_polars
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
 
-__all__ = ["SkillCounts", "count_by_skill", "has_skills", "sum_cells"]
+__all__ = ["SkillCounts", "count_by_skill", "has_skills", "of_listed_jobs", "sum_cells"]
 
 _SKILLS = "linked_skills"
 #: Engines that can group by a list of structs.
@@ -92,6 +93,15 @@ def count_by_skill(profiles: TaskProfiles, states: list[str], by: By) -> SkillCo
         links,
         skills,
         requested,
+    )
+
+
+def of_listed_jobs(counts: SkillCounts) -> SkillCounts:
+    """Leave out jobs that have no row in the table of people, if groups are by one of its columns."""
+    reduced = with_listed_jobs(counts.reduced)
+    rows = counts.rows.join(reduced.jobs, on="job", how="semi", maintain_order="left")
+    return counts._replace(
+        reduced=reduced, rows=rows, links=counts.links.join(rows, on="row", how="semi", maintain_order="left")
     )
 
 

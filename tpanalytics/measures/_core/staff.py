@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.errors import ArgumentError, SchemaError
+from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.groups import group_columns, short_noun
 
@@ -37,8 +37,6 @@ STAFF = {"headcount": "headcount", "fte": "full-time equivalents"}
 def checked_weight(profiles: TaskProfiles, by: By, weight: str | None, allowed: Any, otherwise: str = "hours") -> Any:
     """Return the weight. None means "headcount" if `by` has a column of people, and `otherwise` if not."""
     if weight is not None:
-        if weight in ("people", "employees"):
-            raise ArgumentError(f"`weight` must be 'headcount' to count people, not {weight!r}.")
         check_choice("weight", weight, allowed)
         return weight
     return "headcount" if group_columns(profiles, by).people else otherwise
@@ -80,8 +78,8 @@ def with_optional_staff(reduced: TaskCounts, weight: str) -> TaskCounts:
     """Like `with_staff`, but the ``headcount`` column is null if the jobs don't have the count."""
     reduced = with_listed_jobs(reduced)
     count = pl.col(weight) if weight in reduced.jobs.columns else pl.lit(None, dtype=pl.Float64)
-    jobs = unknown_not_zero(reduced.jobs.with_columns(headcount=count), reduced.cells, "headcount")
-    return reduced._replace(jobs=jobs, weight=weight)
+    reduced = reduced._replace(jobs=reduced.jobs.with_columns(headcount=count), weight=weight)
+    return reduced._replace(jobs=unknown_not_zero(reduced, "headcount"))
 
 
 def with_listed_jobs(reduced: TaskCounts) -> TaskCounts:
@@ -99,9 +97,12 @@ def with_listed_jobs(reduced: TaskCounts) -> TaskCounts:
     )
 
 
-def unknown_not_zero(jobs: pl.DataFrame, cells: pl.DataFrame, count: str) -> pl.DataFrame:
-    """Make counts of 0 unknown in groups where the only people with hours are unknown."""
-    hours = cells.filter(pl.col("hours") > 0).select("job").unique()
+def unknown_not_zero(reduced: TaskCounts, count: str) -> pl.DataFrame:
+    """Return the jobs. Counts of 0 are unknown in groups where the only people with hours are unknown."""
+    jobs = reduced.jobs
+    if reduced.people is None:
+        return jobs
+    hours = reduced.cells.filter(pl.col("hours") > 0).select("job").unique()
     of_group = (
         jobs.join(hours, on="job", how="semi")
         .group_by("group")

@@ -10,6 +10,7 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job, read_inputs
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY, group_columns
+from tpanalytics.measures._core.staff import with_listed_jobs
 from tpanalytics.schema import TaskProfiles, require
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "counts_fte",
     "counts_of",
     "group_counts",
+    "groups_with_people",
     "is_small_group",
     "job_differences",
     "keys_of_small_groups",
@@ -193,6 +195,12 @@ def members(profiles: TaskProfiles, states: Sequence[str] | None = None, by: By 
         staffed_fte=measured & pl.col("known_fte").is_not_null(),
         staffed_with_fte=measured & pl.col("known_fte").is_not_null(),
     )
+
+
+def groups_with_people(profiles: TaskProfiles, *, by: By, states: Sequence[str] | None) -> pl.Series:
+    """Return the groups that have jobs in the table of people."""
+    reduced = with_listed_jobs(aggregate_tasks(profiles, states, by=by, by_level=False, checked=True))
+    return reduced.jobs.get_column("group").unique()
 
 
 def people_of(profiles: TaskProfiles, jobs: pl.DataFrame) -> pl.DataFrame:

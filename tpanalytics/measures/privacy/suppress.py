@@ -13,6 +13,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY, noun, short_noun
 from tpanalytics.measures._core.labels import by_of, with_labels, without_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
+from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.group_counts import (
     below_threshold,
@@ -273,12 +274,13 @@ def _suppress_within_groups(
     if rule == "parts":
         shown, note = without_parts(result, profiles, meaning, privacy, SUPPRESSED)
         return _within_groups(shown, meaning, (note,))
-    small = small_groups(profiles, by=meaning.by, states=states, privacy=privacy)
+    listed = meaning.basis in STAFF
+    small = small_groups(profiles, by=meaning.by, states=states, privacy=privacy, listed=listed)
     if rule == "pairs":
         shown, note = without_pairs(result, meaning, small, SUPPRESSED)
     elif rule == "skills":
         staffed = by_headcount(result)
-        skills = small_skills(profiles, states, meaning.by, privacy, small, staffed=staffed)
+        skills = small_skills(profiles, states, meaning.by, privacy, small, staffed=staffed, listed=listed)
         shown, note = without_skills(result, skills, small, SUPPRESSED), skill_note(skills, privacy, noun(meaning.by))
     else:
         shown, n = without_points(result, profiles, small, privacy, SUPPRESSED)

@@ -15,7 +15,12 @@ from tpanalytics.measures._core.groups import SEPARATOR, group_columns, short_no
 from tpanalytics.measures._core.labels import by_of, with_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures._core.staff import STAFF
-from tpanalytics.measures.privacy.group_counts import below_threshold, counts_of, group_counts
+from tpanalytics.measures.privacy.group_counts import (
+    below_threshold,
+    counts_of,
+    group_counts,
+    groups_with_people,
+)
 from tpanalytics.measures.privacy.policy import SUPPRESSED, suppression_note
 from tpanalytics.measures.privacy.suppress_cells import WITHIN, cells_of, hide_suppressed, protect_from_totals
 from tpanalytics.schema import AS_OF, TENANT, TaskProfiles, require
@@ -47,12 +52,24 @@ NOTHING_SUPPRESSED = "Nothing is suppressed, so figures can describe single jobs
 
 
 def small_groups(
-    profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy, staffed: bool = False
+    profiles: TaskProfiles,
+    *,
+    by: By,
+    states: Sequence[str] | None,
+    privacy: Privacy,
+    staffed: bool = False,
+    listed: bool = False,
 ) -> list[str]:
-    """Return the labels of the groups to suppress, for figures that count people if `staffed` is set."""
+    """Return the labels of the groups to suppress, for figures that count people if `staffed` is set.
+
+    If `listed`, only jobs in the table of people have a group.
+    """
     if privacy.off:
         return []
     counts = group_counts(profiles, by=by, states=states)
+    if listed and profiles.people is not None:
+        groups = groups_with_people(profiles, by=by, states=states)
+        counts = counts.filter(pl.col("group").is_in(groups.implode()))
     if staffed:  # a group without known people has no such figures
         counts = counts.filter(pl.col("all_unknown") < pl.col("all_jobs"))
     larger = larger_groups(profiles, by=by, states=states, privacy=privacy, staffed=staffed)

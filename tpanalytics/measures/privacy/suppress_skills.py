@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.measures._core.skill_counts import count_by_skill
+from tpanalytics.measures._core.skill_counts import count_by_skill, of_listed_jobs
 from tpanalytics.measures.privacy.group_counts import below_threshold, people_of, sums_of
 from tpanalytics.measures.privacy.suppress_cells import extend_suppression
 from tpanalytics.measures.skills import ALL_TASKS, NO_SKILL
@@ -29,9 +29,14 @@ def small_skills(
     groups: Sequence[str],
     *,
     staffed: bool,
+    listed: bool,
 ) -> pl.DataFrame:
-    """Return ``group, skill_id, skill, suppressed`` for each skill. All skills of the small `groups` are suppressed."""
+    """Return ``group, skill_id, skill, suppressed`` for each skill. All skills of the small `groups` are suppressed.
+
+    If `listed`, only jobs in the table of people are in groups of people.
+    """
     counts = count_by_skill(profiles, list(states), by)
+    counts = of_listed_jobs(counts) if listed else counts
     people = people_of(profiles, counts.reduced.jobs).select("job", "job_id", "headcount", "known_people", "known_fte")
     none = pl.lit(None, dtype=pl.UInt32).alias("key")
     linked = counts.links.join(counts.rows, on="row")
