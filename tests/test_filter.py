@@ -140,3 +140,8 @@ def test_unknown_values_warn(sample: tpa.TaskProfiles, staffed: tpa.TaskProfiles
         assert sample.filter(job_family="Finanze").jobs.is_empty()
     with pytest.warns(tpa.TpAnalyticsWarning, match="No row has the country 'DE'"):
         assert staffed.filter(country=["NL", "DE"]).jobs.height == 120
+
+
+def test_only_similar_columns_are_suggested() -> None:
+    with pytest.raises(tpa.SchemaError, match=r"'countri' is not a column of the jobs.*\(there are 'job_id'"):
+        tpa.load_sample().filter(countri="BE")

@@ -220,8 +220,9 @@ def test_jobs_without_people_suppress_no_skill_or_curve(weight: Any) -> None:
     assert hidden[1] == set()
     if weight == "headcount":
         assert hidden[0] == set()
-        curve = tpa.exposure_curve(profiles, by="country", weight="headcount")
-        shown = tpa.suppress(curve, profiles)
-        assert shown.filter(at_least=0)["share"].null_count() == 0
+        for by in ("country", ["job_family_group", "country"]):
+            curve, skills = tpa.exposure_curve(profiles, by=by), tpa.skills(profiles, by=by)
+            assert tpa.suppress(curve, profiles).filter(at_least=0)["share"].null_count() == 0
+            assert tpa.suppress(skills, profiles)["reason"].null_count() == skills.height
     else:
         assert "(no country)" in hidden[0]

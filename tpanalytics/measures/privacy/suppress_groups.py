@@ -72,7 +72,7 @@ def small_groups(
         counts = counts.filter(pl.col("group").is_in(groups.implode()))
     if staffed:  # a group without known people has no such figures
         counts = counts.filter(pl.col("all_unknown") < pl.col("all_jobs"))
-    larger = larger_groups(profiles, by=by, states=states, privacy=privacy, staffed=staffed)
+    larger = larger_groups(profiles, by=by, states=states, privacy=privacy, staffed=staffed, listed=listed)
     labels = counts.select("group").join(larger, on="group", how="left", maintain_order="left")
     return [
         group
@@ -91,7 +91,13 @@ def small_groups(
 
 @cached
 def larger_groups(
-    profiles: TaskProfiles, *, by: By, states: Sequence[str] | None, privacy: Privacy, staffed: bool
+    profiles: TaskProfiles,
+    *,
+    by: By,
+    states: Sequence[str] | None,
+    privacy: Privacy,
+    staffed: bool,
+    listed: bool = False,
 ) -> pl.DataFrame:
     """Return ``group, snapshot, in_suppressed`` and the labels of the larger groups by fewer of the columns.
 
@@ -112,7 +118,7 @@ def larger_groups(
             label = pl.concat_str(names, separator=SEPARATOR)
             labels[f"{WITHIN}{len(labels)}"] = label
             if size == len(free) - 1:
-                small = small_groups(profiles, by=names, states=states, privacy=privacy, staffed=staffed)
+                small = small_groups(profiles, by=names, states=states, privacy=privacy, staffed=staffed, listed=listed)
                 in_suppressed |= label.is_in(small)
     snapshot = pl.concat_str(dates, separator=SEPARATOR) if dates else pl.lit("")
     return table.select("group", snapshot=snapshot, in_suppressed=in_suppressed, **labels)
