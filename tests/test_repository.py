@@ -68,7 +68,9 @@ def write_files_of_readme() -> None:
         pl.col("ai_impact_level").alias("AI"),
     )
     tasks.write_csv("tasks.csv")
-    people = sample.jobs.filter(pl.col("n_tasks") > 0).select("job_id", country=pl.lit("BE"), pay_grade=pl.lit("7"))
+    people = sample.jobs.filter(pl.col("n_tasks") > 0).select(
+        "job_id", country=pl.lit("BE"), pay_grade=pl.lit("7"), fte=0.8
+    )
     people.write_excel("roster.xlsx")
     for state in ("2026-05", "2026-11"):
         tpa.write_profiles(tpa.load_sample(state), f"data/{state}")
