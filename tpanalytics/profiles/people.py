@@ -89,7 +89,8 @@ def assign_people(
         ``fte``        Float64  full-time equivalents; null if unknown for one of the people
         =============  =======  ==============================================================
 
-        The numbers of rows and jobs without a match are stored in ``manifest["people"]``.
+        Measures that count people leave out rows whose count is null, and `about` states how many there are. The
+        numbers of rows and jobs without a match are stored in ``manifest["people"]``.
 
     Raises
     ------
