@@ -62,7 +62,7 @@ def find_revealed_groups(profiles: tpa.TaskProfiles, first: str, second: str) ->
             parts = np.array([float(all(cell[position[name]] == row[name] for name in by)) for cell in cells])
             if row["reason"] != SUPPRESSED:
                 equations.append(parts)
-            elif len(by) == 1:
+            elif len(by) == 1 and parts.any():  # a group without people has no figure
                 hidden.append(((by[0], row[by[0]]), parts))
     known = np.array(equations).reshape(-1, len(cells))
     rank = np.linalg.matrix_rank(known) if known.size else 0

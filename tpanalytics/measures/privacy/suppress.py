@@ -274,12 +274,12 @@ def _suppress_within_groups(
     if rule == "parts":
         shown, note = without_parts(result, profiles, meaning, privacy, SUPPRESSED)
         return _within_groups(shown, meaning, (note,))
-    listed = meaning.basis in STAFF
-    small = small_groups(profiles, by=meaning.by, states=states, privacy=privacy, listed=listed)
+    small = small_groups(profiles, by=meaning.by, states=states, privacy=privacy)
     if rule == "pairs":
         shown, note = without_pairs(result, meaning, small, SUPPRESSED)
     elif rule == "skills":
         staffed = by_headcount(result)
+        listed = meaning.basis in STAFF
         skills = small_skills(profiles, states, meaning.by, privacy, small, staffed=staffed, listed=listed)
         shown, note = without_skills(result, skills, small, SUPPRESSED), skill_note(skills, privacy, noun(meaning.by))
     else:

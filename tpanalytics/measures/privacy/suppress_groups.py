@@ -58,21 +58,12 @@ def small_groups(
     states: Sequence[str] | None,
     privacy: Privacy,
     staffed: bool = False,
-    listed: bool = False,
 ) -> list[str]:
-    """Return the labels of the groups to suppress, for figures that count people if `staffed` is set.
-
-    If `listed`, only jobs in the table of people have a group.
-    """
+    """Return the labels of the groups to suppress, for figures that count people if `staffed` is set."""
     if privacy.off:
         return []
     counts = group_counts(profiles, by=by, states=states)
-    if listed and profiles.people is not None:
-        groups = groups_with_people(profiles, by=by, states=states)
-        counts = counts.filter(pl.col("group").is_in(groups.implode()))
-    if staffed:  # a group without known people has no such figures
-        counts = counts.filter(pl.col("all_unknown") < pl.col("all_jobs"))
-    larger = larger_groups(profiles, by=by, states=states, privacy=privacy, staffed=staffed, listed=listed)
+    larger = larger_groups(profiles, by=by, states=states, privacy=privacy, staffed=staffed)
     labels = counts.select("group").join(larger, on="group", how="left", maintain_order="left")
     return [
         group
@@ -97,31 +88,36 @@ def larger_groups(
     states: Sequence[str] | None,
     privacy: Privacy,
     staffed: bool,
-    listed: bool = False,
 ) -> pl.DataFrame:
-    """Return ``group, snapshot, in_suppressed`` and the labels of the larger groups by fewer of the columns.
+    """Return ``group, snapshot, has_people, in_suppressed`` and the larger groups by fewer of the columns.
 
     For example, groups by country and pay grade are in a group by country and one by pay grade. A group is
-    ``in_suppressed`` if one of these is suppressed, because the sum of its parts would reveal it.
+    ``in_suppressed`` if one of these is suppressed, because the sum of its parts would reveal it. A group by a column
+    of people has no people if none of its jobs is in the table of people.
     """
     columns = group_columns(profiles, by)
     dates = [name for name in columns.by if name in (TENANT, AS_OF) and columns.history]
     free = [name for name in columns.by if name not in dates]
-    if not dates and len(free) < 2:
-        return pl.DataFrame(schema={"group": pl.String, "snapshot": pl.String, "in_suppressed": pl.Boolean})
+    if not (dates or columns.people) and len(free) < 2:
+        flags = dict.fromkeys(("has_people", "in_suppressed"), pl.Boolean)
+        return pl.DataFrame(schema={"group": pl.String, "snapshot": pl.String, **flags})
     profiles = with_cache(profiles)
     table = aggregate_tasks(profiles, states, by=by, by_level=False, checked=True).groups.table
-    labels, in_suppressed = {}, pl.lit(value=False)
+    has_people = pl.lit(value=True)
+    if columns.people:
+        has_people = pl.col("group").is_in(groups_with_people(profiles, by=by, states=states).implode())
+    labels: dict[str, pl.Expr] = {}
+    in_suppressed = pl.lit(value=False)
     for size in range(1, len(free)):
         for chosen in combinations(free, size):
             names = [name for name in columns.by if name in chosen or name in dates]
             label = pl.concat_str(names, separator=SEPARATOR)
             labels[f"{WITHIN}{len(labels)}"] = label
             if size == len(free) - 1:
-                small = small_groups(profiles, by=names, states=states, privacy=privacy, staffed=staffed, listed=listed)
+                small = small_groups(profiles, by=names, states=states, privacy=privacy, staffed=staffed)
                 in_suppressed |= label.is_in(small)
     snapshot = pl.concat_str(dates, separator=SEPARATOR) if dates else pl.lit("")
-    return table.select("group", snapshot=snapshot, in_suppressed=in_suppressed, **labels)
+    return table.select("group", snapshot=snapshot, has_people=has_people, in_suppressed=in_suppressed, **labels)
 
 
 def are_all_suppressed(families: pl.DataFrame) -> bool:
@@ -172,7 +168,13 @@ def suppress_groups(
         cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("in_suppressed").fill_null(value=False))
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("group").is_in(list(also)) | is_small)
-    cells = protect_from_totals(cells, privacy, staffed=staffed)
+    # Groups without people have no one to protect, and a group with people is not suppressed for their sake.
+    listed = cells.select(pl.col("has_people").fill_null(value=True)).to_series() if larger is not None else None
+    if listed is None or listed.all():
+        cells = protect_from_totals(cells, privacy, staffed=staffed)
+    else:
+        protected = protect_from_totals(cells.filter(listed), privacy, staffed=staffed)
+        cells = pl.concat([protected, cells.filter(~listed)]).sort("row")
     shown = hide_suppressed(result, keys, cells)
     if meaning is not None:
         n = cells.filter("suppressed").get_column("group").n_unique()

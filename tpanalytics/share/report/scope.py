@@ -88,7 +88,8 @@ class ReportScope:
     def suppressed(self) -> frozenset[str]:
         """Groups suppressed in either snapshot."""
         if self.before is None:
-            how = {"by": self.by, "states": self.states, "privacy": self.limits, "staffed": self.weight in STAFF}
+            staffed = self.weight in STAFF
+            how: dict[str, Any] = {"by": self.by, "states": self.states, "privacy": self.limits, "staffed": staffed}
             return frozenset(small_groups(self.profiles, **how))
         groups = families_in_change(self.before, self.profiles, by=self.by, states=self.states, privacy=self.privacy)
         return frozenset(suppressed_families(groups))
