@@ -184,3 +184,13 @@ def test_skills_are_only_offered_if_tasks_have_skills(grouped: tuple[tpa.TaskPro
     assert "skills" not in [value for _, value in control(explorer, "view").options]
     with pytest.raises(tpa.SchemaError, match=r"`view` must not be 'skills': no task has a skill\. Load"):
         explorer.state = {"view": "skills"}
+
+
+def test_jobs_without_people_are_in_no_site(grouped: tuple[tpa.TaskProfiles, tpa.TaskProfiles]) -> None:
+    profiles = grouped[1]
+    people = profiles.people.drop_nulls("site").filter(pl.col("job_id") != "job-0001")  # type: ignore[union-attr]
+    explorer = tpa.explore(replace(profiles, people=people), by="site")
+    assert set(explorer.selected["site"]) == set(people["site"])
+    assert explorer.selected.filter(reason="SUPPRESSED").is_empty()
+    with pytest.raises(tpa.ArgumentError, match="no site"):
+        explorer.state = {"groups": ["(no site)"]}

@@ -16,7 +16,7 @@ from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.skill_counts import has_skills
 from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.impact import impact as measure_impact
-from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts
+from tpanalytics.measures.privacy.group_counts import below_threshold, group_counts, groups_with_people
 from tpanalytics.measures.privacy.policy import OFF, check_privacy
 from tpanalytics.measures.privacy.suppress import families_in_change
 from tpanalytics.measures.privacy.suppress_groups import (
@@ -155,10 +155,13 @@ def facts_of(source: Source, grouping: PageGrouping, privacy: Privacy | None) ->
     impact = measure_impact(source.profiles, by=by, weight="hours")
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("ai_impact_level").to_list())
     snapshots = [profiles for profiles in (source.before, source.profiles) if profiles is not None]
+    groups = with_labels(impact).get_column("group").unique(maintain_order=True)
+    if grouping.columns.people:  # charts by people have no figures for jobs without people
+        groups = groups.filter(groups.is_in(groups_with_people(source.profiles, by=by, states=None).implode()))
     return Facts(
         source=source,
         grouping=grouping,
-        groups=tuple(with_labels(impact).get_column("group").unique(maintain_order=True)),
+        groups=tuple(groups),
         levels=tuple(dict.fromkeys([*LEVELS[:3], *(level for level in levels if level != NOT_ASSESSED)])),
         staff=tuple(name for name in STAFF if name in jobs.columns and jobs.get_column(name).count() > 0),
         has_skills=_has_skills(source.profiles),
