@@ -172,3 +172,56 @@ def test_invalid_arguments_raise() -> None:
         tpa.concentration(profiles_of([]), same_task="name")  # type: ignore[arg-type]
     with pytest.raises(tpa.SchemaError, match="Rejected tasks are never counted"):
         tpa.concentration(profiles_of([]), states=["rejected"])
+
+
+def check_curves_against_sql(profiles: tpa.TaskProfiles, by: str, table: str) -> None:
+    """Compare the curves of each group with running sums in SQL."""
+    profiles.jobs.select("job_id", "site").write_parquet("jobs.parquet")
+    profiles.people.select("job_id", "country").write_parquet("people.parquet")
+    profiles.tasks.select("job_id", "task_id", "validation_state", "weekly_hours", "ai_impact_level").write_parquet(
+        "tasks.parquet"
+    )
+    groups = f"(select distinct job_id, coalesce({by}, '(no {by})') g from '{table}.parquet')"
+    curves = tpa.concentration_curve(profiles, by=by)
+    assert curves.columns[:3] == [by, "part", "k"]
+    for part, level in (("all", "true"), ("H1", "ai_impact_level = 'H1'")):
+        expected = duckdb.execute(
+            f"""with x as (select g, task_id, sum(weekly_hours) h from 'tasks.parquet' join {groups} using (job_id)
+                  where validation_state <> 'rejected' and {level} group by all)
+            select g, row_number() over w, sum(h) over w / sum(h) over (partition by g), count(*) over (partition by g)
+            from x where h is not null window w as (partition by g order by h desc, task_id rows unbounded preceding)"""
+        ).fetchall()
+        found = curves.filter(pl.col("part") == part, pl.col("k").is_not_null())
+        wanted = {(g, k): (share, k / n) for g, k, share, n in expected if share is not None}
+        assert set(found[by]) == {g for g, _ in wanted}
+        for g, k, share, of_tasks in found.select(by, "k", "share_of_hours", "share_of_tasks").rows():
+            assert (share, of_tasks) == pytest.approx(wanted[g, k], abs=1e-9)
+        assert {(g, k) for g, k in wanted if (g, k + 1) not in wanted} <= set(found.select(by, "k").rows())
+
+
+@pytest.mark.parametrize(("by", "table"), [("site", "jobs"), ("country", "people")])
+def test_curves_by_group_match_sql(sample: tpa.TaskProfiles, by: str, table: str) -> None:
+    number = pl.int_range(pl.len())
+    jobs = sample.jobs.with_columns(site=pl.when(number % 7 > 0).then(pl.format("S{}", number % 3)))
+    people = pl.concat(
+        [
+            jobs.select("job_id", country=pl.lit("BE"), headcount=pl.lit(5), fte=pl.lit(4.0)),
+            jobs[::3].select("job_id", country=pl.lit("NL"), headcount=pl.lit(5), fte=pl.lit(4.0)),
+        ]
+    )
+    tasks = sample.tasks.with_columns(pl.col("weekly_hours") + pl.int_range(pl.len()) / 1e4)
+    check_curves_against_sql(tpa.TaskProfiles(jobs, tasks, people=people), by, table)
+
+
+def test_curve_of_a_group_is_the_curve_of_its_jobs_alone(sample: tpa.TaskProfiles) -> None:
+    curves = tpa.concentration_curve(sample, by="job_family")
+    for family in ("Finance", "Sales"):
+        alone = tpa.concentration_curve(sample.filter(job_family=family))
+        assert_frame_equal(curves.filter(job_family=family).drop("job_family"), alone, abs_tol=1e-12)
+    of_80 = curves.filter(part="all").unique("job_family", maintain_order=True)
+    assert of_80.select("job_family", "tasks_for_80").equals(
+        pl.DataFrame(tpa.concentration(sample).select("job_family", "tasks_for_80"))
+    )
+    by_job = tpa.concentration_curve(sample, by="job_id")
+    assert by_job.columns[:3] == ["job_id", "job_name", "part"]
+    assert by_job["job_id"].n_unique() == sample.jobs.height

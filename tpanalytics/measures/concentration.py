@@ -9,7 +9,7 @@ import polars as pl
 
 from tpanalytics.measures._core.aggregate import known_sum, share_of
 from tpanalytics.measures._core.cache import cached
-from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.groups import ALL_JOBS, BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.task_identity import DIGITS, task_matrix
 
@@ -183,7 +183,11 @@ def _sums(rows: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
 
 @cached
 def concentration_curve(
-    profiles: TaskProfiles, *, same_task: SameTask = "id", states: Sequence[str] | None = None
+    profiles: TaskProfiles,
+    *,
+    by: By = None,
+    same_task: SameTask = "id",
+    states: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Return the cumulative share of hours over tasks, for all hours and for H1 hours.
 
@@ -194,6 +198,9 @@ def concentration_curve(
     ----------
     profiles
         Task profiles with the columns used by `concentration`.
+    by
+        Columns of the jobs, people or tasks to group by, or None for all jobs together. With a column of the people, a
+        job counts in each of its groups. With a column of the tasks, a group has the tasks of that group.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, as in `concentration`.
     states
@@ -202,9 +209,10 @@ def concentration_curve(
     Returns
     -------
     pl.DataFrame
-        The points of both curves, with ``all`` first, sorted by ``k``. Each task counts once, with hours summed over
-        all jobs (one incumbent per job). Long curves are reduced to fewer than 200 points. The line through these
-        points deviates from the full curve by less than 0.0002 of the curve's height.
+        The points of both curves of each group, with ``all`` first, sorted by ``k``. The columns in `by` come first.
+        Each task counts once per group, with hours summed over the group's jobs (one incumbent per job). Long curves
+        are reduced to fewer than 200 points. The line through these points deviates from the full curve by less than
+        0.0002 of the curve's height.
 
         =======================  =======  ===================================================================
         ``part``                 String   ``all``, or ``H1`` for highly automatable hours
@@ -242,11 +250,17 @@ def concentration_curve(
     >>> curve.group_by("part", maintain_order=True).last().select("part", "k", "tasks_for_80").rows()
     [('all', 1034, 561), ('H1', 325, 169)]
     """
-    matrix = task_matrix(profiles, states, same_task, by=None)
-    parts = {"all": matrix.rows, "H1": matrix.rows.filter(level="H1")}
-    result = pl.concat([_curve(name, rows) for name, rows in parts.items()])
+    matrix = task_matrix(profiles, states, same_task, by=by)
+    groups = matrix.reduced.groups
+    names = groups.table.select("group") if groups.columns.by else pl.DataFrame({"group": [ALL_JOBS]})
+    rows = matrix.rows.join(matrix.reduced.jobs.select("job", "group"), on="job", how="left", maintain_order="left")
+    parts = {"all": rows, "H1": rows.filter(level="H1")}
+    curves = pl.concat([_curve(name, rows, names) for name, rows in parts.items()])
+    order = names.with_row_index("order")
+    result = curves.join(order, on="group", maintain_order="left").sort("order", maintain_order=True).drop("order")
+    each = f" per {groups.noun}" if groups.columns.by else ""
     return attach_metadata(
-        result,
+        groups.named(result),
         meaning_of(
             matrix.reduced,
             covered="hours",
@@ -257,7 +271,7 @@ def concentration_curve(
             numerator="known hours of the k tasks with most hours",
             denominator="known hours of all tasks, or known H1 hours",
             policy=(
-                "Each task counts once, with its hours in all jobs, for one incumbent of each job.",
+                f"Each task counts once{each}, with its hours in all jobs, for one incumbent of each job.",
                 "Missing hours are excluded, not counted as zero.",
             ),
             warnings=matrix.warnings,
@@ -265,33 +279,43 @@ def concentration_curve(
     )
 
 
-def _curve(part: str, rows: pl.DataFrame) -> pl.DataFrame:
-    by_key = rows.group_by("key").agg(hours=known_sum("hours"))
-    known = by_key.drop_nulls("hours").sort(pl.col("hours").round(DIGITS), "key", descending=[True, False])
-    n, total = known.height, float(known.get_column("hours").sum())
-    share = pl.col("hours").cum_sum() / total
-    points = known.select(
-        k=pl.int_range(1, pl.len() + 1),
-        share_of_tasks=pl.int_range(1, pl.len() + 1) / max(n, 1),
-        share_of_hours=share.clip(upper_bound=1.0),
+def _curve(part: str, rows: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """Return the points of each group's curve, or a row with the task counts if there are no hours."""
+    by_key = rows.group_by("group", "key").agg(hours=known_sum("hours"))
+    known = by_key.drop_nulls("hours").sort(
+        "group", pl.col("hours").round(DIGITS), "key", descending=[False, True, False]
+    )
+    n, total = pl.len().over("group"), pl.col("hours").sum().over("group")
+    points = known.with_columns(
+        k=pl.int_range(1, pl.len() + 1).over("group"), share=pl.col("hours").cum_sum().over("group") / total
+    ).select(
+        "group",
+        "k",
+        share_of_tasks=pl.col("k") / n,
+        share_of_hours=pl.col("share").clip(upper_bound=1.0),
         slope_step=((pl.col("hours") * n / total).arctan() * (_STEPS * 2 / math.pi)).round(DIGITS).floor(),
+        tasks_for_80=pl.col("k").filter(pl.col("share") >= _MOST_HOURS - 1e-12).min().over("group"),
+        measured=total > 0,
     )
-    reaches_most = points.filter(pl.col("share_of_hours") >= _MOST_HOURS - 1e-12).get_column("k")
-    selected = points.with_columns(
-        length_step=((pl.col("share_of_tasks") + pl.col("share_of_hours")) * (_STEPS / 2)).round(DIGITS).floor(),
-    ).filter(
-        (pl.col("length_step") != pl.col("length_step").shift(-1)).fill_null(value=True)
-        | (pl.col("slope_step") != pl.col("slope_step").shift(-1))
-        | (pl.col("k") == (reaches_most[0] if reaches_most.len() else 0))
+    length = ((pl.col("share_of_tasks") + pl.col("share_of_hours")) * (_STEPS / 2)).round(DIGITS).floor()
+    is_last = [
+        (pl.col(step) != pl.col(step).shift(-1).over("group")).fill_null(value=True)
+        for step in ("length_step", "slope_step")
+    ]
+    selected = points.filter("measured").with_columns(length_step=length)
+    selected = selected.filter(pl.any_horizontal(is_last) | (pl.col("k") == pl.col("tasks_for_80")))
+    counts = by_key.group_by("group").agg(
+        tasks_with_hours=pl.col("hours").count(), tasks_without_hours=pl.col("hours").null_count()
     )
-    if not total:
-        nulls = [pl.lit(None, dtype=kind).alias(name) for name, kind in selected.schema.items()]
-        selected = pl.DataFrame({"part": [part]}).select(nulls)
-    return selected.select(
-        pl.lit(part).alias("part"),
-        pl.col("k").cast(pl.UInt32),
-        *("share_of_tasks", "share_of_hours"),
-        tasks_with_hours=pl.lit(n, dtype=pl.UInt32),
-        tasks_without_hours=pl.lit(by_key.height - n, dtype=pl.UInt32),
-        tasks_for_80=pl.lit(reaches_most[0] if reaches_most.len() and total else None, dtype=pl.UInt32),
+    return (
+        groups.join(counts, on="group", how="left", maintain_order="left")
+        .join(selected, on="group", how="left", maintain_order="left_right")
+        .select(
+            "group",
+            pl.lit(part).alias("part"),
+            pl.col("k").cast(pl.UInt32),
+            *("share_of_tasks", "share_of_hours"),
+            *(pl.col(name).fill_null(0).cast(pl.UInt32) for name in ("tasks_with_hours", "tasks_without_hours")),
+            pl.col("tasks_for_80").cast(pl.UInt32),
+        )
     )

@@ -40,6 +40,7 @@ BY_COUNTRY: dict[str, Callable[..., Any]] = {
     "compare": lambda b, p, by: tpa.compare(b, p, by=by, level="H3"),
     "compare_exposure": lambda b, p, by: tpa.compare_exposure(b, p, by=by),
     "concentration": lambda b, p, by: tpa.concentration(p, by=by),
+    "concentration_curve": lambda b, p, by: tpa.concentration_curve(p, by=by),
     "coverage": lambda b, p, by: tpa.coverage(p, by=by),
     "exposure": lambda b, p, by: tpa.exposure(p, by=by),
     "exposure_curve": lambda b, p, by: tpa.exposure_curve(p, by=by),
@@ -70,7 +71,7 @@ OF_TASKS: dict[str, Callable[..., pl.DataFrame]] = {
 OF_TWO = {"changed_tasks", "compare", "compare_exposure"}
 #: Columns of a suppressed row that may have a value, besides the groups.
 KEPT = {"ai_impact_level", "as_of", "basis", "block_hours", "group_a", "group_b", "jobs", "previous", "reason", "scope"}
-KEPT |= {"level", "work"}
+KEPT |= {"level", "part", "work"}
 
 
 def with_skills(profiles: tpa.TaskProfiles) -> tpa.TaskProfiles:

@@ -116,7 +116,7 @@ def suppress(
     - By skill (from `skills`): the rows of a skill are removed if too few jobs or people have it, along with the next
       smallest skills needed to protect it.
     - A curve (from `exposure_curve`): points are suppressed so that too few jobs never lie between two of the others.
-      A curve from `concentration_curve` is suppressed if it is based on too few jobs or people.
+      A curve from `concentration_curve` is suppressed if its group is, or if it is based on too few jobs or people.
     - Pairs (from `overlap` or `break_even`): pairs with a suppressed group are suppressed or removed.
 
     Results that rank or compare tasks, such as those of `automation_candidates`, raise an error with the way out.
@@ -271,11 +271,10 @@ def _suppress_within_groups(
     if privacy.off:
         return attach_metadata(result.clone(), replace(meaning, policy=(*meaning.policy, NOTHING_SUPPRESSED)))
     profiles, states = with_cache(profiles), list(meaning.states)  # tasks are counted several times
-    if rule == "parts":
-        shown, note = without_parts(result, profiles, meaning, privacy, SUPPRESSED)
-        return _within_groups(shown, meaning, (note,))
     small = small_groups(profiles, by=meaning.by, states=states, privacy=privacy)
-    if rule == "pairs":
+    if rule == "parts":
+        shown, note = without_parts(result, profiles, meaning, small, privacy, SUPPRESSED)
+    elif rule == "pairs":
         shown, note = without_pairs(result, meaning, small, SUPPRESSED)
     elif rule == "skills":
         staffed = by_headcount(result)
@@ -286,7 +285,7 @@ def _suppress_within_groups(
         shown, n = without_points(result, profiles, small, privacy, SUPPRESSED)
         note = f"{n:,} points of the curve are suppressed (too few jobs or people lie between them and the next one)."
     notes: tuple[str, ...] = (note,)
-    if small:
+    if small and meaning.by:
         n_groups = group_counts(profiles, by=meaning.by, states=states).height
         notes = (f"{len(small):,} of {n_groups:,} groups ({noun(meaning.by)}) are suppressed.", note)
     return _within_groups(shown, meaning, notes)
@@ -304,7 +303,7 @@ def _rule_of(
 ) -> Literal["family", "job", "two snapshots", "skills", "curve", "pairs", "parts"]:
     if {"group_a", "group_b"} <= set(result.columns):
         return "pairs"
-    if {"part", "k"} <= set(result.columns):
+    if "job_id" not in result.columns and {"part", "k"} <= set(result.columns):
         return "parts"
     if "job_id" not in result.columns and {"skill", "ai_impact_level"} <= set(result.columns):
         return "skills"

@@ -9,7 +9,6 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_jobs, aggregate_tasks
 from tpanalytics.measures.privacy.group_counts import is_small_group, people_of
-from tpanalytics.measures.privacy.suppress_groups import small_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,20 +40,29 @@ def without_pairs(
 
 
 def without_parts(
-    result: pl.DataFrame, profiles: TaskProfiles, meaning: Meaning, privacy: Privacy, reason: str
+    result: pl.DataFrame, profiles: TaskProfiles, meaning: Meaning, small: Sequence[str], privacy: Privacy, reason: str
 ) -> tuple[pl.DataFrame, str]:
     """Keep one row without figures for each curve that is based on few jobs or people, and return a note."""
     states = list(meaning.states)
-    all_small = bool(small_groups(profiles, by=None, states=states, privacy=privacy))
-    reduced = aggregate_tasks(profiles, states, by=None, by_level=False, checked=True)
+    reduced = aggregate_tasks(profiles, states, by=meaning.by, by_level=False, checked=True)
     people = people_of(profiles, reduced.jobs).select("job", "headcount")
     rated = aggregate_jobs(profiles, reduced, levels=["H1"]).filter(pl.col("n_known") > 0).join(people, on="job")
-    is_small = {"all": all_small, "H1": all_small or is_small_group(rated.get_column("headcount").to_list(), privacy)}
-    small = [part for part in result.get_column("part").unique(maintain_order=True) if is_small[part]]
-    in_small = pl.col("part").is_in(small)
-    empty = result.filter(in_small).unique("part", keep="first", maintain_order=True).select("part")
-    shown = result.with_columns(reason=pl.lit(None, dtype=pl.String)).filter(~in_small)
-    shown = pl.concat([shown, empty.with_columns(reason=pl.lit(reason))], how="diagonal")
-    curves = f"the curve of {' and '.join(small)} is" if len(small) == 1 else "both curves are"
-    note = f"{curves[:1].upper()}{curves[1:]} suppressed (too few jobs or people)." if small else ""
-    return shown, note or "No curve is suppressed."
+    few_rated = [
+        group
+        for group, headcounts in rated.group_by("group").agg("headcount").rows()
+        if is_small_group(headcounts, privacy)
+    ]
+    in_small = pl.col("group").is_in(list(small)) | ((pl.col("part") == "H1") & pl.col("group").is_in(few_rated))
+    marked = result.with_columns(reason=pl.when(in_small).then(pl.lit(reason)))
+    figures = [name for name in result.columns if name not in ("group", "part")]
+    shown = marked.filter(~in_small | pl.int_range(pl.len()).over("group", "part").eq(0)).with_columns(
+        pl.when(pl.col("reason").is_null()).then(pl.col(name)).alias(name) for name in figures
+    )
+    curves = marked.filter(in_small).select("group", "part").unique()
+    if not curves.height:
+        return shown, "No curve is suppressed."
+    if meaning.by:
+        of = marked.select("group", "part").unique().height
+        return shown, f"{curves.height:,} of {of:,} curves are suppressed (too few jobs or people)."
+    which = "Both curves are" if curves.height > 1 else f"The curve of {curves.item(0, 'part')} is"
+    return shown, f"{which} suppressed (too few jobs or people)."
