@@ -11,7 +11,7 @@ import pytest
 import tpanalytics as tpa
 from tests.charts.test_all_charts import assert_fields_are_columns
 from tests.helpers.chart_specs import CANARY_FIGURES, layers_of, rows_of, text_of, title_of
-from tests.helpers.companies import in_countries
+from tests.helpers.companies import in_countries, many
 from tests.helpers.plots import GROUP_PLOTS
 from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import plural_of
@@ -174,3 +174,39 @@ def test_groups_with_a_missing_value_are_not_named(company: tpa.TaskProfiles) ->
     for by, named in (("country", [True, False, True, True]), (TWO, [True, False, False, False])):
         words = grouping(company, by)
         assert labels.select(words.is_named()).to_series().to_list() == named
+
+
+#: Charts with an argument `top`, with the column that it sorts by.
+LIMITED: dict[str, Callable[..., Any]] = {
+    name: GROUP_PLOTS[name]
+    for name in ("impact", "hours", "exposure", "quality", "found tasks", "change of hours", "change of exposure")
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_only_the_largest_of_many_groups_are_drawn(name: str) -> None:
+    plot, profiles = LIMITED[name], with_cache(many(45, jobs=1))
+    spec = plot(profiles, privacy=None, by="job_family").to_dict()
+    labels = spec["layer"][0]["encoding"]["y"]["sort"] if name == "impact" else None
+    drawn = {row["group"] for rows in spec["datasets"].values() for row in rows if "group" in row}
+    assert len(drawn) == len(labels or drawn) == 40
+    assert spec["title"]["text"][0].startswith("40 largest families · ")
+    text = text_of(spec).replace('", "', " ")
+    assert re.search(r"40 of 45 job families are drawn, those with the (most|largest) [a-z ]+\. Pass top=None to", text)
+    everything = plot(profiles, privacy=None, by="job_family", top=None).to_dict()
+    assert len({row["group"] for rows in everything["datasets"].values() for row in rows if "group" in row}) == 45
+    assert everything == plot(profiles, privacy=None, by="job_family", top=45).to_dict()
+    assert "top=None" not in text_of(everything)
+    for wrong in (0, 2.5, True):
+        with pytest.raises(tpa.ArgumentError, match="`top` must be a whole number, 1 or more, or None to draw all"):
+            plot(profiles, privacy=None, by="job_family", top=wrong)
+
+
+def test_the_drawn_groups_have_the_most_hours(sample: tpa.TaskProfiles) -> None:
+    spec = tpa.plot_impact(sample, top=3).to_dict()
+    largest = tpa.hours(sample).sort("hours", descending=True)["job_family"].head(3).to_list()
+    assert {row["group"] for row in rows_of(spec, layers_of(spec, "bar")[0])} == set(largest)
+    # A selection is drawn as a whole.
+    names = tpa.hours(sample)["job_family"].head(5).to_list()
+    spec = tpa.plot_impact(sample, top=3, groups=names).to_dict()
+    assert {row["group"] for row in rows_of(spec, layers_of(spec, "bar")[0])} == set(names)

@@ -42,6 +42,7 @@ def plot_compare(
     level: str = "H1",
     same_task: SameTask = "id",
     states: Sequence[str] | None = None,
+    top: int | None = frame.TOP,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the change between two snapshots, as a company-wide bridge or with one row per group.
@@ -70,6 +71,8 @@ def plot_compare(
         Match each job's tasks before and after by ``"id"`` or by ``"text"``. Only used for hours.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+    top
+        Number of groups to draw, those with the largest changes. If None, all are drawn.
     privacy
         Thresholds for suppressing small groups. No bridge is drawn if all jobs together are too few. If None, nothing
         is suppressed.
@@ -121,7 +124,9 @@ def plot_compare(
         released = captions.labelled(both).drop("ai_impact_level", strict=False)
     else:
         released = captions.released_change(rows, before, after, by=by, states=states, privacy=privacy)
-    layout = frame.groups_of_change(counts, released, before, after, privacy, words)
+    was, now = ("exposure_before", "exposure_after") if measure == "exposure" else ("before", "after")
+    largest = frame.Largest(frame.checked_top(top), (pl.col(now) - pl.col(was)).abs(), "largest changes")
+    layout = frame.groups_of_change(counts, released, before, after, privacy, words, largest)
     company, meaning = total.filter(pl.col("scope") == "all").row(0, named=True), about(total)
     if words.by:
         return dumbbell(layout, company, meaning, None if measure == "exposure" else level)

@@ -55,6 +55,7 @@ def plot_coverage(
     *,
     by: By = BY_FAMILY,
     states: Sequence[str] | None = None,
+    top: int | None = frame.TOP,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each group's data coverage, and show whether the figures are safe to quote.
@@ -72,6 +73,8 @@ def plot_coverage(
         Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+    top
+        Number of groups to draw, those with the most tasks. If None, all are drawn.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -109,7 +112,8 @@ def plot_coverage(
     totals = captions.rows_for_totals(measure_coverage, profiles, words, released, None, states=states)
     if words.overlap and evidence is not None:
         evidence = source_coverage(profiles, by=None, states=states)
-    layout = frame.groups(totals, released, profiles, privacy, words)
+    largest = frame.Largest(frame.checked_top(top), pl.col("tasks"), "most tasks")
+    layout = frame.groups(totals, released, profiles, privacy, words, largest=largest)
     rows = _rows(layout.rows)
     return frame.chart(
         layout,

@@ -60,6 +60,7 @@ def plot_exposure(
     rounds: int = 2000,
     seed: int = 0,
     states: Sequence[str] | None = None,
+    top: int | None = frame.TOP,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each group's exposure index, with uncertainty.
@@ -86,6 +87,8 @@ def plot_exposure(
         Number of bootstrap resamples and random seed, passed to `exposure_ranking`.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+    top
+        Number of groups to draw, those with the most documented weekly hours. If None, all are drawn.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -122,7 +125,8 @@ def plot_exposure(
     if released.height == 0:
         return frame.no_jobs()
     totals = captions.rows_for_totals(measure_exposure, profiles, words, released, None, **week, **options)
-    layout = frame.groups(totals, released, profiles, privacy, words)
+    largest = frame.Largest(frame.checked_top(top), pl.col("hours"), "most documented weekly hours")
+    layout = frame.groups(totals, released, profiles, privacy, words, largest=largest)
     # Only rank the groups shown. A missing rank would reveal a suppressed group's position.
     shown = released.filter(~captions.is_suppressed()).get_column("group").to_list()
     ranks = exposure_ranking(profiles, by=by, rounds=rounds, seed=seed, families=shown, **options)

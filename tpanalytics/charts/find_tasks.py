@@ -50,6 +50,7 @@ def plot_find_tasks(
     by: By = BY_FAMILY,
     states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    top: int | None = frame.TOP,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the share of each group's tasks that contain all the search words.
@@ -69,6 +70,8 @@ def plot_find_tasks(
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Names of the groups to draw, or None for all. The axis scale does not depend on the selection.
+    top
+        Number of groups to draw, those with the most matching tasks. If None, or with `groups`, all are drawn.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -103,16 +106,24 @@ def plot_find_tasks(
     if released.height == 0:
         return frame.no_jobs()
     # Scale the axis to all groups, so bar lengths don't depend on the selection.
-    step, top = _axis([0.0, *released.get_column("share").drop_nulls()])
+    step, end = _axis([0.0, *released.get_column("share").drop_nulls()])
     shown = filter_groups(released, groups)
     counts = captions.rows_for_totals(matches_by_group, profiles, words, shown, groups, text=text, states=states)
-    layout = frame.groups(counts, shown, profiles, privacy, words, groups)
+    largest = frame.Largest(frame.checked_top(top), pl.col("found"), "most matching tasks")
+    layout = frame.groups(counts, shown, profiles, privacy, words, groups, largest)
     rows = _rows(layout.rows)
-    headline = _headline(rows, counts, quoted, words)
+    # The headline describes the groups drawn.
+    of_drawn = counts
+    if layout.out_of:
+        drawn = shown.filter(pl.col("group").is_in(list(layout.labels)))
+        of_drawn = captions.rows_for_totals(
+            matches_by_group, profiles, words, drawn, list(layout.labels), text=text, states=states
+        )
+    headline = _headline(rows, of_drawn, quoted, words)
     return frame.chart(
         layout,
         rows,
-        _bars(rows, step, top, words),
+        _bars(rows, step, end, words),
         _COLUMNS,
         title=headline,
         basis=f"Share of tasks whose text contains {quoted}",

@@ -47,6 +47,7 @@ def plot_hours(
     by: By = BY_FAMILY,
     states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    top: int | None = frame.TOP,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw the jobs' documented weekly hours, with one row per group.
@@ -66,6 +67,8 @@ def plot_hours(
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Names of the groups to draw, or None for all. The axis scale does not depend on the selection.
+    top
+        Number of groups to draw, those with the most documented weekly hours. If None, or with `groups`, all are drawn.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -107,19 +110,20 @@ def plot_hours(
     )
     shown = filter_groups(released, groups)
     totals = captions.rows_for_totals(measure_hours, profiles, words, shown, groups, weight="hours", states=states)
-    layout = frame.groups(totals, shown, profiles, privacy, words, groups)
+    largest = frame.Largest(frame.checked_top(top), pl.col("hours"), "most documented weekly hours")
+    layout = frame.groups(totals, shown, profiles, privacy, words, groups, largest)
     jobs = layout.labelled(jobs)
     rows = _ordered(layout.rows, jobs)
     order = rows.get_column("group").to_list()
-    top = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
-    x, y = alt.Scale(domain=[0, top], nice=False), frame.group_axis(order)
+    end = max(longest or 0.0, contract or 0.0, 1.0) * 1.04
+    x, y = alt.Scale(domain=[0, end], nice=False), frame.group_axis(order)
     return frame.chart(
         layout,
         rows,
         [
             *([_contract_line(contract, x)] if contract else []),
             *_boxes(rows, y, x, words, measured=bool(longest or contract)),
-            _dots(jobs, y, x, top, (len(order), frame.row_height(order, _ROW)), words),
+            _dots(jobs, y, x, end, (len(order), frame.row_height(order, _ROW)), words),
         ],
         _COLUMNS,
         title=_headline(rows, words),

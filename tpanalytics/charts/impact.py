@@ -75,6 +75,7 @@ def plot_impact(
     weight: Weight | None = None,
     states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    top: int | None = frame.TOP,
     privacy: Privacy | None = USUAL,
 ) -> alt.LayerChart:
     """Draw each group's work by AI impact level, as shares.
@@ -96,6 +97,8 @@ def plot_impact(
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
     groups
         Names of the groups to draw, or None for all. The figures do not depend on the selection.
+    top
+        Number of groups to draw, those with the most work. If None, or with `groups`, all are drawn.
     privacy
         Thresholds for suppressing small groups. If None, nothing is suppressed.
 
@@ -131,7 +134,8 @@ def plot_impact(
     if impact.height == 0:
         return frame.no_jobs()
     coverage = captions.rows_for_totals(measure_coverage, profiles, words, impact, groups, states=states)
-    layout = frame.groups(coverage, impact, profiles, privacy, words, groups)
+    largest = frame.Largest(frame.checked_top(top), pl.col("amount"), f"most {captions.UNIT[unit]}")
+    layout = frame.groups(coverage, impact, profiles, privacy, words, groups, largest)
     impact = layout.rows.rename({"ai_impact_level": "level"})
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     rows = _rows(impact, unit)

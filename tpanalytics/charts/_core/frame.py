@@ -13,6 +13,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, theme
 from tpanalytics.charts._core.theme import INK, MUTED, note, pixel_encoding
 from tpanalytics.formatting import NONE
+from tpanalytics.measures._core.checks import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
 
+#: Default maximum number of rows.
+TOP = 40
 #: Maximum row label width in characters, and line height in pixels.
 _WRAP, _LINE = 38, 12
 
@@ -39,6 +42,23 @@ class DrawnGroups:
     #: Label of each group in the chart.
     labels: dict[str, str]
     selected: Sequence[str] | None = None
+    #: Number of groups if only the largest are drawn, and what they have the most of.
+    out_of: tuple[int, str] | None = None
+
+    def titled(self, finding: str) -> str:
+        """Prefix the title with the number of groups if only some are drawn."""
+        if self.out_of:
+            return f"{len(self.labels)} largest {self.words.many} · {finding}"
+        return captions.title_with_selection(finding, self.selected, self.words)
+
+    @property
+    def not_drawn(self) -> list[str]:
+        """Report how many groups are not drawn, and how to see them."""
+        if not self.out_of:
+            return []
+        of, most = self.out_of
+        drawn = f"{len(self.labels)} of {self.words.counted(of)} are drawn, those with the {most}."
+        return [f"{drawn} Pass top=None to draw all."]
 
     def labelled(self, table: pl.DataFrame, *columns: str) -> pl.DataFrame:
         """Replace groups with their labels in the chart, dropping rows of groups that are not in it."""
@@ -48,7 +68,32 @@ class DrawnGroups:
 
     def footnotes(self, notes: Iterable[str]) -> list[str]:
         """Return the wrapped footnotes, omitting `notes` if every group is suppressed."""
-        return captions.wrapped([*self.suppression, *(notes if self.totals else ()), *self.sources])
+        return captions.wrapped([*self.not_drawn, *self.suppression, *(notes if self.totals else ()), *self.sources])
+
+
+class Largest(NamedTuple):
+    """The largest groups to draw, if there are more than `top`."""
+
+    top: int | None
+    amount: pl.Expr
+    #: What these groups have, such as "most weekly hours".
+    most: str
+
+    def of(self, rows: pl.DataFrame) -> list[str] | None:
+        """Return the labels of the largest groups that are not suppressed, or None to draw all groups."""
+        if self.top is None or rows.get_column("group").n_unique() <= self.top:
+            return None
+        shown = rows.filter(~captions.is_suppressed()) if any_shown(rows) else rows
+        amounts = shown.group_by("group").agg(amount=self.amount.sum().cast(pl.Float64).round(9))
+        drawn = amounts.sort("amount", "group", descending=[True, False], nulls_last=True).head(self.top)
+        return drawn.get_column("group").to_list()
+
+
+def checked_top(top: int | None) -> int | None:
+    """Raise an error unless `top` is None or at least 1."""
+    if top is not None:
+        check_whole("top", top, "a whole number, 1 or more, or None to draw all groups", least=1)
+    return top
 
 
 def groups(
@@ -58,15 +103,17 @@ def groups(
     privacy: Privacy | None,
     words: Grouping,
     selected: Sequence[str] | None = None,
+    largest: Largest | None = None,
 ) -> DrawnGroups:
-    """Return the groups to draw. Totals are taken from `counts`."""
+    """Return the groups to draw. Totals are taken from `counts`. Selected groups are all drawn."""
     totals, counted = any_shown(shown), shown
     if selected is not None and totals:
         counted = shown.filter(~captions.is_suppressed())
     are_summed = totals and not (words.columns.tasks and selected is not None)
     population = captions.population(words, counted, counts if are_summed else None)
     sources = captions.source_line(profiles.manifest)
-    return _groups(shown, population, sources, privacy, words, (profiles,), selected)
+    limit = largest if selected is None else None
+    return _groups(shown, population, sources, privacy, words, (profiles,), selected, limit)
 
 
 def groups_of_change(
@@ -76,10 +123,12 @@ def groups_of_change(
     after: TaskProfiles,
     privacy: Privacy | None,
     words: Grouping,
+    largest: Largest | None = None,
 ) -> DrawnGroups:
     """Return the groups to draw when comparing two snapshots. Totals are taken from `counts`, of the later one."""
     population = captions.population(words, shown, counts if any_shown(shown) else None, " after")
-    return _groups(shown, population, captions.source_lines(before, after), privacy, words, (before, after))
+    sources = captions.source_lines(before, after)
+    return _groups(shown, population, sources, privacy, words, (before, after), largest=largest)
 
 
 def _groups(
@@ -90,13 +139,19 @@ def _groups(
     words: Grouping,
     profiles: Sequence[TaskProfiles],
     selected: Sequence[str] | None = None,
+    largest: Largest | None = None,
 ) -> DrawnGroups:
     rows, suppression = (
         theme.sanitize_labels(_with_job_names(shown)),
         captions.suppression_footnote(shown, privacy, words, profiles),
     )
-    labels = dict(zip(shown["group"], rows["group"], strict=True))
-    return DrawnGroups(rows, any_shown(shown), population, suppression, sources, words, labels, selected)
+    labels, out_of = dict(zip(shown["group"], rows["group"], strict=True)), None
+    drawn = None if largest is None else largest.of(rows)
+    if drawn is not None and largest is not None:
+        out_of = len(labels), largest.most
+        rows = rows.filter(pl.col("group").is_in(drawn))
+        labels = {group: label for group, label in labels.items() if label in drawn}
+    return DrawnGroups(rows, any_shown(shown), population, suppression, sources, words, labels, selected, out_of)
 
 
 def _with_job_names(shown: pl.DataFrame) -> pl.DataFrame:
@@ -147,7 +202,7 @@ def chart(
             *over,
             theme.footer(groups.footnotes(footnotes), below=below),
         ],
-        title=captions.title_with_selection(title, groups.selected, groups.words),
+        title=groups.titled(title),
         subtitle=f"{basis} · {groups.population}",
         description=captions.alt_text(
             built, extremes, " ".join([*shape, *captions.suppressed_names(rows), *footnotes[:1]])

@@ -239,7 +239,10 @@ def label_groups(rows: pl.DataFrame, columns: GroupColumns) -> tuple[pl.DataFram
         group=pl.when(repeated > 0).then(pl.format("{} ({})", "group", repeated + 1)).otherwise("group")
     )
     if table.height > _MANY and "job_id" not in columns.by:
-        warn(f"`by` gives {table.height:,} groups ({noun(by)}). Results for more than {_MANY} groups are hard to read.")
+        warn(
+            f"`by` gives {table.height:,} groups ({noun(by)}), and more than {_MANY} are hard to read. "
+            "Keep some with profiles.filter, or group by a column with fewer values."
+        )
     labels = table.select("group", *(pl.col(key).alias(name) for key, name in zip(keys, by, strict=True)))
     labelled = rows.join(labels, on=by, how="left", nulls_equal=True, maintain_order="left")
     if add_name:
