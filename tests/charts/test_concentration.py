@@ -80,3 +80,47 @@ def test_headline_allows_for_missing_data(jobs: list[Any], title: str) -> None:
     chart = tpa.plot_concentration(profiles_of(jobs), privacy=None)
     assert title_of(chart).startswith(title)
     assert chart.to_dict()["description"]
+
+
+def test_each_group_has_a_panel_with_its_curve(sample: tpa.TaskProfiles) -> None:
+    spec = tpa.plot_concentration(sample, by="job_family", groups=["Finance", "Human Resources", "Manufacturing"]).to_dict()
+    curves = tpa.suppress(tpa.concentration_curve(sample, by="job_family"), sample)
+    at_80 = (
+        curves.filter(part="all")
+        .unique("job_family")
+        .with_columns(share=pl.col("tasks_for_80") / pl.col("tasks_with_hours"))
+    )
+    panels = spec["concat"][0]["concat"]
+    names = [panel["title"]["text"][0] for panel in panels]
+    assert names == at_80.filter(pl.col("job_family").is_in(names)).sort("share")["job_family"].to_list()
+    for panel, name in zip(panels, names, strict=True):
+        row = at_80.filter(job_family=name).row(0, named=True)
+        detail = f"{row['tasks_for_80']} of {row['tasks_with_hours']} tasks = 80%, grade "
+        assert panel["title"]["subtitle"][:-1] == detail
+        lines = [rows_of({**panel, "datasets": spec["datasets"]}, layer) for layer in layers_of(panel, "line")]
+        points = curves.filter(job_family=name, part="all")
+        assert [point["k"] for point in lines[-1]] == [0, *points["k"]]
+        assert [point["share_of_hours"] for point in lines[-1][1:]] == pytest.approx(
+            points["share_of_hours"].to_list(), abs=1e-4
+        )
+        assert f"{name} {percent(row['share'])}" in spec["description"]
+    low, high = (percent(at_80.filter(job_family=name).item(0, "share")) for name in (names[0], names[-1]))
+    of_tasks = f"{low} of tasks take up 80% of them, compared with {high} in {names[-1]}"
+    assert " ".join(spec["title"]["text"]) == f"Hours are most concentrated in {names[0]}: {of_tasks}"
+
+
+def test_curves_of_small_groups_are_not_drawn(sample: tpa.TaskProfiles) -> None:
+    few = tpa.Privacy(min_jobs=14)
+    shown = tpa.suppress(tpa.concentration_curve(sample, by="job_family"), sample, privacy=few)
+    suppressed = shown.filter(part="all", reason="SUPPRESSED")["job_family"].to_list()
+    spec = tpa.plot_concentration(sample, by="job_family", privacy=few).to_dict()
+    assert suppressed
+    names = [" ".join(panel["title"]["text"]) for panel in spec["concat"][0]["concat"]]
+    assert not set(suppressed) & set(names)
+    assert "Suppressed (small group): " in json.dumps(spec)
+    none = tpa.plot_concentration(sample, by="job_family", privacy=tpa.Privacy(min_jobs=1000))
+    assert title_of(none) == "All job families are suppressed (too few jobs or people)"
+    assert "concat" not in none.to_dict()
+    some = tpa.plot_concentration(sample, by="job_family", top=2).to_dict()
+    assert len(some["concat"][0]["concat"]) == 2
+    assert "15 of 17 job families are not drawn. Pass `top` (up to 40) or `groups`." in json.dumps(some)

@@ -77,6 +77,7 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "skills": lambda profiles: tpa.plot_skills(profiles, by=None),
     "skills by family": tpa.plot_skills,
     "concentration": tpa.plot_concentration,
+    "concentration by family": lambda profiles: tpa.plot_concentration(profiles, by="job_family"),
     "candidates": tpa.plot_automation_candidates,
     "candidates by headcount": lambda profiles: tpa.plot_automation_candidates(profiles, weight="headcount"),
     "family overlap": tpa.plot_overlap,

@@ -9,22 +9,26 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.grouping import grouping
-from tpanalytics.formatting import coverage_percent, percent, plural
+from tpanalytics.charts._core.panels import Panel, draw_panels, more_panels
+from tpanalytics.formatting import coverage_percent, listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.checks import check_whole
+from tpanalytics.measures._core.metadata import grade
 from tpanalytics.measures.about import about
 from tpanalytics.measures.concentration import concentration_curve
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.privacy.policy import SUPPRESSED, USUAL
-from tpanalytics.measures.privacy.release import release
+from tpanalytics.measures.privacy.release import filter_groups, release
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import SameTask
+    from tpanalytics.typing import By, SameTask
 
 __all__ = ["plot_concentration"]
 
@@ -47,31 +51,41 @@ _STROKE = 3.06
 def plot_concentration(
     profiles: TaskProfiles,
     *,
+    by: By = None,
     same_task: SameTask = "id",
     states: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    top: int = 24,
     privacy: Privacy | None = USUAL,
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.ConcatChart:
     """Draw the cumulative share of hours against the share of tasks, for all work and for H1 work.
 
     Tasks are sorted by hours, longest first. The further a curve is above the diagonal, the fewer tasks take up most
     of the hours. Dots mark 80% of the hours. Tasks with missing hours are excluded from the curves. The legend shows
-    how many there are, and the share (hatched). The chart contains no task or job names.
+    how many there are, and the share (hatched). The chart contains no task names. With `by`, there is a panel per
+    group, with the most concentrated first.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `concentration_curve`.
+    by
+        Column of the jobs, people or tasks that defines the groups, a list of columns, or None for all jobs together.
     same_task
         Match tasks by ``"id"`` or by ``"text"``, ignoring case and spacing.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
+    groups
+        Groups to draw, or None for all. The figures do not depend on the selection.
+    top
+        Number of groups to draw, 1 to 40, with the most concentrated first.
     privacy
         Thresholds for suppressing small groups. A curve based on too few jobs or people is not drawn. If None, nothing
         is suppressed.
 
     Returns
     -------
-    alt.LayerChart
+    alt.LayerChart or alt.ConcatChart
         An Altair chart that you can customize or pass to `save`.
 
     Raises
@@ -79,7 +93,7 @@ def plot_concentration(
     SchemaError
         If a required column is missing.
     ArgumentError
-        If `same_task` is invalid.
+        If an argument is invalid or a group does not exist.
 
     Warns
     -----
@@ -93,7 +107,13 @@ def plot_concentration(
     >>> chart.to_dict()["description"][:48]
     'Curves of the cumulative share of weekly hours a'
     """
+    check_whole("top", top, "a whole number from 1 to 40", least=1, most=40)
     profiles = with_cache(profiles)
+    if (words := grouping(profiles, by)).by:
+        how: dict[str, Any] = {"by": by, "states": states}
+        curves = captions.released(concentration_curve, profiles, privacy, same_task=same_task, **how)
+        coverage = captions.labelled(measure_coverage(profiles, **how))
+        return _panels(profiles, filter_groups(curves, groups), coverage, words, same_task, top)
     coverage = captions.released(measure_coverage, profiles, privacy, by=None, states=states)
     if not coverage.height:
         return frame.no_jobs()
@@ -105,7 +125,7 @@ def plot_concentration(
     ends = {row["part"]: row for row in curve.group_by("part", maintain_order=True).last().iter_rows(named=True)}
     if not any(ends["all"][name] for name in ("tasks_with_hours", "tasks_without_hours")):
         return theme.empty_chart("No tasks in these task profiles", f"Checked {plural(meaning.jobs, 'job')}.")
-    points = curve.drop_nulls("k")
+    points = pl.DataFrame(curve.drop_nulls("k"))
     population = captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
     return theme.assemble(
         [
@@ -293,3 +313,153 @@ def _description(points: pl.DataFrame, ends: dict[str, Any], meaning: Meaning, p
             of = "the H1 hours" if part == "H1" else "all hours"
             shape.append(f"The first {percent(tasks)} of tasks take up {percent(share)} of {of}.")
     return captions.alt_text(summary, " ".join(numbers), " ".join([*shape, *_footnotes(meaning, "id")[:1]]))
+
+
+# several curves -------------------------------------------------------------------------------------------------------
+
+#: Headlines only compare shares of tasks that differ by at least this much.
+_SIMILAR = 0.02
+
+
+def _panels(
+    profiles: TaskProfiles, curves: pl.DataFrame, coverage: pl.DataFrame, words: Grouping, same_task: SameTask, top: int
+) -> theme.Chart | theme.Panels:
+    meaning, sources = about(curves), captions.source_line(profiles.manifest)
+    if not curves.height:
+        return frame.no_jobs()
+    population = ", ".join(
+        [
+            *([captions.population(words, curves)] if words.by != ("job_id",) else []),
+            captions.jobs_and_tasks(meaning.jobs, meaning.tasks),
+        ]
+    )
+    curves = pl.DataFrame(curves).join(coverage.select("group", "hours_coverage"), on="group", how="left")
+    curves = theme.sanitize_labels(frame.with_job_names(curves))
+    rows = _groups_of(curves)
+    shown = rows.filter(pl.col("tasks_for_80").is_not_null())
+    if not shown.height:
+        names, unknown = captions.suppressed_names(rows), "The concentration of hours is unknown"
+        title = words.all_suppressed if names else f"{unknown}: no hours are documented"
+        lines = captions.wrapped([*names, *sources])
+        return theme.assemble(
+            [theme.note(lines, x=0, y=8)],
+            title=title,
+            subtitle=population,
+            description=captions.alt_text(f"{title}.", " ".join(names)),
+            width=620,
+            height=16 * max(len(lines), 1),
+        )
+    drawn = shown.head(top)
+    points = curves.filter(pl.col("group").is_in(drawn["group"].to_list())).drop_nulls("k")
+    panels = [
+        Panel(row["group"], _panel_detail(row), _panel_marks(points.filter(pl.col("group") == row["group"])))
+        for row in drawn.iter_rows(named=True)
+    ]
+    title, notes = (
+        _headline_of_panels(drawn, words, every=drawn.height == shown.height),
+        _footnotes_of_panels(rows, drawn.height, words, same_task),
+    )
+    shares = [f"{group} {percent(share)}" for group, share in drawn.select("group", "share").rows()]
+    return draw_panels(
+        panels,
+        [*notes, *words.overlap_notes("hours"), *meaning.warnings, *sources],
+        axes=("share of tasks, longest first", "share of hours"),
+        title=title,
+        subtitle=f"Cumulative share of documented weekly hours by share of tasks · dark: H1, dashed: all work · "
+        f"{population}",
+        description=captions.alt_text(
+            "Panels with curves of the cumulative share of weekly hours against the share of tasks, longest first, "
+            f"for all work and for its highly automatable part (H1), per {words.noun}.",
+            f"Share of tasks that take up 80% of the hours: {listed(shares)}.",
+            " ".join(notes[:1]),
+        ),
+    )
+
+
+def _groups_of(curves: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per group, with the most concentrated first and the share of tasks with 80% of the hours."""
+    # Rows of suppressed jobs have no part.
+    rows = curves.filter((pl.col("part") == "all") | pl.col("part").is_null())
+    return (
+        rows.unique("group", keep="first", maintain_order=True)
+        .with_columns(
+            share=pl.col("tasks_for_80") / pl.col("tasks_with_hours"), data_grade=grade(pl.col("hours_coverage"))
+        )
+        .sort(pl.col("share").round(9), "group", nulls_last=True)
+    )
+
+
+def _panel_detail(row: dict[str, Any]) -> str:
+    of = f"{row['tasks_for_80']:,} of {plural(row['tasks_with_hours'], 'task')} = 80%"
+    return f"{of}, grade {row['data_grade'] or 'none'}"
+
+
+def _panel_marks(points: pl.DataFrame) -> Callable[[dict[str, Any], dict[str, Any]], list[alt.Chart]]:
+    def marks(x: dict[str, Any], y: dict[str, Any]) -> list[alt.Chart]:
+        across, up = alt.X("share_of_tasks:Q", **x), alt.Y("share_of_hours:Q", **y)
+        even = alt.Chart(pl.DataFrame({"share_of_tasks": [0.0, 1.0], "share_of_hours": [0.0, 1.0]}))
+        drawn = [even.mark_line(stroke="#8A8A90", strokeWidth=1).encode(x=across, y=up)]
+        columns = ("k", "share_of_tasks", "share_of_hours")
+        for part in ("H1", "all"):
+            of_part = points.filter(part=part)
+            if of_part.height:
+                first = pl.DataFrame([(0, 0.0, 0.0)], schema=of_part.select(columns).schema, orient="row")
+                curve = pl.concat([first, of_part.select(columns)]).select(
+                    pl.col("share_of_tasks", "share_of_hours").round(4), "k"
+                )
+                look: dict[str, Any] = {"stroke": _COLOURS[part], "strokeDash": _DASHES[part]}
+                line = alt.Chart(curve).mark_line(strokeWidth=_WIDTHS[part] * 0.75, **look)
+                drawn.append(line.encode(x=across, y=up, order=alt.Order("k:Q")))
+        return drawn + _panel_dot(points)
+
+    return marks
+
+
+def _panel_dot(points: pl.DataFrame) -> list[alt.Chart]:
+    """Mark where the curve of all work reaches 80% of the hours, and print the share of tasks."""
+    at_80 = points.filter(pl.col("part") == "all", pl.col("k") == pl.col("tasks_for_80"))
+    value = pl.col("share_of_tasks").map_elements(percent, return_dtype=pl.String)
+    table = at_80.select(pl.col("share_of_tasks", "share_of_hours").round(5), "k", value=value)
+    dot = alt.Chart(table).encode(x=alt.X("share_of_tasks:Q"), y=alt.Y("share_of_hours:Q"))
+    tooltip = captions.tooltips("share_of_tasks", "share_of_hours", k=("Q", "Tasks with 80% of the hours", ","))
+    return [
+        dot.mark_point(
+            shape="circle", filled=True, size=50, opacity=1, fill=theme.ACCENT, stroke="#FFFFFF", strokeWidth=1.2
+        ).encode(tooltip=tooltip),
+        dot.mark_text(align="right", baseline="bottom", dx=-6, dy=-3, fontSize=11, fontWeight="bold").encode(
+            text=alt.Text("value:N")
+        ),
+    ]
+
+
+def _headline_of_panels(drawn: pl.DataFrame, words: Grouping, *, every: bool) -> str:
+    """Return the range of the share of tasks that take up 80% of the hours, ignoring grade C."""
+    safe = drawn.filter(pl.col("data_grade").is_in(["A", "B"]) & words.is_named())
+    if not safe.height:
+        return f"There is not enough data to compare the concentration of hours of {words.nouns}"
+    (first, low), (last, high) = safe.select("group", "share").row(0), safe.select("group", "share").row(-1)
+    if safe.height == 1:
+        return words.headline(first, f"{percent(low)} of tasks take up 80% of all documented hours")
+    if not every:
+        return f"Hours are most concentrated in {first}: {percent(low)} of tasks take up 80% of them"
+    scope = f" among {words.many} with enough data" if safe.height < drawn.height else ""
+    if high - low < _SIMILAR or percent(low) == percent(high):
+        return f"About {percent(low)} of tasks take up 80% of the hours in every {words.one}{scope}"
+    return (
+        f"Hours are most concentrated in {first}{scope}: {percent(low)} of tasks take up 80% of them, "
+        f"compared with {percent(high)} in {last}"
+    )
+
+
+def _footnotes_of_panels(rows: pl.DataFrame, n_drawn: int, words: Grouping, same_task: SameTask) -> list[str]:
+    suppressed = rows.filter(captions.is_suppressed())
+    unknown = rows.filter(pl.col("tasks_for_80").is_null() & ~captions.is_suppressed()).get_column("group").to_list()
+    n_shown = rows.height - suppressed.height - len(unknown)
+    return [
+        *more_panels(n_shown - n_drawn, words.counted(n_shown)),
+        *captions.suppressed_names(rows),
+        *([f"No documented hours: {listed(unknown)}."] if unknown else []),
+        f"The dot marks 80% of the hours. The straight line shows equal hours. {captions.MISSING_HOURS}",
+        captions.grade_note("hours"),
+        f"Tasks with the same {same_task} count as one task, with the hours of one incumbent of each job.",
+    ]

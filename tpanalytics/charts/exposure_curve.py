@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import altair as alt
 import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
-from tpanalytics.formatting import clean_text, listed, percent, plural
+from tpanalytics.charts._core.panels import Panel, draw_panels, more_panels
+from tpanalytics.formatting import listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
-from tpanalytics.measures._core.groups import noun
+from tpanalytics.measures._core.groups import noun, short_noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures._core.staff import people_notes_of
 from tpanalytics.measures._core.weights import WEIGHTS
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["plot_exposure_curve"]
 
 _WIDTH, _HEIGHT = 460, 320
-#: Size of a panel, and panels per row.
-_PANEL_WIDTH, _PANEL_HEIGHT, _PER_ROW = 190, 120, 4
+#: Fill of the band in a panel, lighter than in the chart of one curve.
+_BAND = "#EDF2F2"
+#: Shares that differ by less than this are not compared in a headline.
+_SIMILAR = 0.05
 #: Thresholds listed next to the curve, and the one in the headline.
 _LISTED, _HALF = (0.1, 0.25, 0.5, 0.75, 0.9), 0.5
 #: Left edge of the list, and right edges of its columns, in pixels.
 _LEFT, _EDGES = _WIDTH + 40, (_WIDTH + 90, _WIDTH + 150, _WIDTH + 244)
-_LINE, _PANEL_LINE = 140, 160
+_LINE = 140
 _NOUNS = {"headcount": "people", "fte": "full-time equivalents", "jobs": "jobs"}
 
 
@@ -58,7 +60,7 @@ def plot_exposure_curve(
     """Draw the share of people, or of jobs, in jobs where at least x% of the work is exposed, for each x.
 
     The light band shows the bounds, which allow for missing data. With `by`, there is a panel per group, and each shows
-    the curve of all jobs as a thin line. Points that would reveal a few jobs are left out.
+    the curve of all jobs as a dashed line. Points that would reveal a few jobs are left out.
 
     Parameters
     ----------
@@ -109,12 +111,12 @@ def plot_exposure_curve(
         "states": states,
     }
     released = captions.released(exposure_curve, profiles, privacy, by=by, **how)
-    meaning, curves = about(released), pl.DataFrame(theme.sanitize_labels(filter_groups(released, groups)))
+    meaning, curves = about(released), frame.with_job_names(pl.DataFrame(filter_groups(released, groups)))
     if not meaning.jobs:
         return frame.no_jobs()
     texts = _Texts(_NOUNS[weight], work, meaning)
     sources = captions.source_line(profiles.manifest)
-    curves = _with_band(curves)
+    curves = _with_band(theme.sanitize_labels(curves))
     shown = curves.filter(pl.col("share").is_not_null())
     if not shown.height:
         return _nothing_to_draw(curves, texts)
@@ -136,6 +138,10 @@ class _Texts(NamedTuple):
         if self.counted == "jobs":
             return f"of jobs have at least {percent(threshold)} of their {self.work} exposed"
         return f"of {self.counted} are in jobs with at least {percent(threshold)} of the {self.work} exposed"
+
+    @property
+    def short(self) -> str:
+        return "FTE" if "full" in self.counted else self.counted
 
     @property
     def needed(self) -> str:
@@ -164,7 +170,12 @@ def _one_curve(curves: pl.DataFrame, texts: _Texts, sources: list[str]) -> theme
     population = texts.population if not texts.meaning.by else plural(int(curve.item(0, "jobs")), "job")
     return theme.assemble(
         [
-            *_marks(curve, f"share of {texts.counted}", f"at least this share of a job's {texts.work} is exposed"),
+            *_marks(
+                curve,
+                alt.X("at_least:Q", **_axis(f"at least this share of a job's {texts.work} is exposed")),
+                _axis(f"share of {texts.counted}"),
+                small=False,
+            ),
             *_listed(curve, texts),
             theme.footer(captions.wrapped([*notes, *sources], _LINE), below=56),
         ],
@@ -187,16 +198,13 @@ def _with_band(curves: pl.DataFrame) -> pl.DataFrame:
     return curves.with_columns(low=low.over("group"), high=high.over("group"))
 
 
-def _marks(curve: pl.DataFrame, y_title: str | None, x_title: str | None) -> list[alt.Chart]:
+def _marks(curve: pl.DataFrame, x: alt.X, y: dict[str, Any], *, small: bool) -> list[alt.Chart]:
     """Draw the bounds as a band and the curve as a line."""
     line = curve.filter(pl.col("share").is_not_null()).select("at_least", "share", "low", "high", "jobs_at_least")
-    small = x_title is None
     line = _corners(line, "share") if small else line
-    x = alt.X("at_least:Q", scale=alt.Scale(domain=[0, 1]), axis=_axis(x_title, small=small))
-    scale, y_axis = alt.Scale(domain=[0, 1]), _axis(y_title, small=small)
     band = _corners(curve.select("at_least", "low", "high").drop_nulls(), "low", "high")
-    area = alt.Chart(band).mark_area(color=theme.SHADE, opacity=1)
-    drawn = alt.Chart(line).encode(x=x, y=alt.Y("share:Q", scale=scale, axis=y_axis))
+    area = alt.Chart(band).mark_area(color=_BAND if small else theme.SHADE, opacity=1)
+    drawn = alt.Chart(line).encode(x=x, y=alt.Y("share:Q", **y))
     tooltip = captions.tooltips(
         at_least=("Q", "At least exposed", ".0%"),
         share=("Q", "Share", ".1%"),
@@ -205,20 +213,15 @@ def _marks(curve: pl.DataFrame, y_title: str | None, x_title: str | None) -> lis
         jobs_at_least=("Q", "Jobs", ","),
     )
     return [
-        area.encode(x=x, y=alt.Y("low:Q", scale=scale, axis=y_axis), y2=alt.Y2("high:Q")),
-        drawn.mark_line(color=theme.ACCENT, strokeWidth=2 if small else 2.5),
+        area.encode(x=x, y=alt.Y("low:Q", **y), y2=alt.Y2("high:Q")),
+        drawn.mark_line(color=theme.ACCENT, strokeWidth=3 if small else 2.5, opacity=1),
         drawn.mark_point(color=theme.ACCENT, filled=True, size=60 if small else 90, opacity=0).encode(tooltip=tooltip),
     ]
 
 
-def _axis(title: str | None, *, small: bool) -> alt.Axis:
-    values: dict[str, Any] = {"values": [0, 0.5, 1]} if small else {}
-    return alt.Axis(
-        title=title,
-        tickCount=2 if small else 5,
-        labelExpr="round(datum.value * 100) + '%'",
-        **values,
-    )
+def _axis(title: str) -> dict[str, Any]:
+    axis = {"title": title, "tickCount": 5, "labelExpr": "round(datum.value * 100) + '%'"}
+    return {"axis": axis, "scale": {"domain": [0, 1]}}
 
 
 def _listed(curve: pl.DataFrame, texts: _Texts) -> list[alt.Chart]:
@@ -229,7 +232,7 @@ def _listed(curve: pl.DataFrame, texts: _Texts) -> list[alt.Chart]:
         .mark_point(shape="circle", filled=True, size=70, opacity=1, color=theme.ACCENT, stroke="#FFFFFF")
         .encode(x=alt.X("at_least:Q"), y=alt.Y("share:Q"))
     )
-    headers = [["at least", "exposed"], ["share of", "FTE" if "full" in texts.counted else texts.counted], "bounds"]
+    headers = [["at least", "exposed"], ["share of", texts.short], "bounds"]
     marks = [
         theme.note(header, x=edge, y=_TOP - 14 - 13 * (not isinstance(header, str)), **_RIGHT, lineHeight=13)
         for header, edge in zip(headers, _EDGES, strict=True)
@@ -315,29 +318,37 @@ def _description(curve: pl.DataFrame, texts: _Texts, notes: list[str]) -> str:
 
 def _panels(curves: pl.DataFrame, company: pl.DataFrame, texts: _Texts, sources: list[str], top: int) -> theme.Panels:
     with_curves = _sorted_groups(curves)
-    names, every = with_curves[:top], plural(len(with_curves), noun(texts.meaning.by))
+    names, by = with_curves[:top], texts.meaning.by
+    one = plural(len(with_curves), short_noun(by))
+    every = one if len(by) == 1 else f"{one} by {noun(by)}"
     by_name = {name: curves.filter(pl.col("group") == name) for name in names}
-    reference = _corners(company.filter(pl.col("share").is_not_null()), "share").select("at_least", "share")
-    panels = [_panel(name, curve, reference) for name, curve in by_name.items()]
+    drawn = curves.filter(pl.col("group").is_in(names))
+    at, reference = _compared(drawn), _corners(company.filter(pl.col("share").is_not_null()), "share")
     hidden = sorted(set(curves.get_column("group")) - set(with_curves))
+    left_out = len(with_curves) - len(names)
     notes = [
+        *more_panels(left_out, every),
         *([f"Suppressed or without figures: {listed(hidden)}."] if hidden else []),
         *_footnotes_of_panels(curves, texts),
     ]
-    of_jobs = f"exposed share of their {texts.work}"
-    of_people = f"exposed share of the {texts.work} of their job"
-    return theme.assemble_panels(
-        [
-            alt.ConcatChart(concat=panels, columns=_PER_ROW, spacing={"row": 26, "column": 26}),
-            theme.footer_panel(captions.wrapped([*notes, *sources], _PANEL_LINE)),
-        ],
-        columns=1,
-        title=_headline_of_panels(curves.filter(pl.col("group").is_in(names)), names, texts),
-        subtitle=f"Share of {texts.counted} (up) by {of_jobs if texts.counted == 'jobs' else of_people} (across) · "
-        f"thin line: all jobs · {every if len(names) == len(with_curves) else f'first {len(names)} of {every}'}",
-        description=_description_of_panels(by_name, texts, notes),
-        spacing=30,
+    of = f"their {texts.work}" if texts.counted == "jobs" else f"the {texts.work} of their job"
+    return draw_panels(
+        [_panel(name, curve, reference.select("at_least", "share"), at) for name, curve in by_name.items()],
+        [*notes, *sources],
+        axes=(f"exposed share of {texts.work}, at least", f"share of {texts.short}"),
+        title=_headline_of_panels(drawn, at, texts),
+        subtitle=f"Share of {texts.counted} by exposed share of {of} · dashed: all jobs · "
+        f"{every if not left_out else f'first {len(names)} of {every}'}",
+        description=_description_of_panels(by_name, at, texts, notes),
     )
+
+
+def _compared(curves: pl.DataFrame) -> float:
+    """Return the threshold to compare the groups at: the one nearest to half of the work that most of them show."""
+    shown = curves.filter(pl.col("share").is_not_null() & pl.col("at_least").is_between(0.25, 0.75))
+    places = shown.group_by("at_least").agg(n=pl.len())
+    places = places.sort(pl.col("n"), (pl.col("at_least") - _HALF).abs(), "at_least", descending=[True, False, False])
+    return float(places.item(0, "at_least")) if places.height else _HALF
 
 
 def _sorted_groups(curves: pl.DataFrame) -> list[str]:
@@ -361,38 +372,55 @@ def _corners(curve: pl.DataFrame, *figures: str) -> pl.DataFrame:
     return curve.filter(~is_same)
 
 
-def _panel(name: str, curve: pl.DataFrame, reference: pl.DataFrame) -> alt.LayerChart:
-    thin = (
-        alt.Chart(reference).mark_line(color="#8A8A90", strokeWidth=1).encode(x=alt.X("at_least:Q"), y=alt.Y("share:Q"))
+def _panel(name: str, curve: pl.DataFrame, reference: pl.DataFrame, at: float) -> Panel:
+    def marks(x: dict[str, Any], y: dict[str, Any]) -> list[alt.Chart]:
+        dashed = alt.Chart(reference).mark_line(color=theme.INK, strokeWidth=1.1, strokeDash=[4, 3])
+        reached = curve.filter((pl.col("at_least") == at) & pl.col("share").is_not_null())
+        value = pl.col("share").map_elements(percent, return_dtype=pl.String)
+        point = alt.Chart(reached.select("at_least", "share", value=value)).encode(
+            x=alt.X("at_least:Q"), y=alt.Y("share:Q")
+        )
+        return [
+            *_marks(curve, alt.X("at_least:Q", **x), y, small=True),
+            dashed.encode(x=alt.X("at_least:Q"), y=alt.Y("share:Q")),
+            point.mark_point(shape="circle", filled=True, size=46, opacity=1, color=theme.INK, stroke="#FFFFFF"),
+            point.mark_text(**_above(reached, reference, at), fontSize=11, fontWeight="bold").encode(
+                text=alt.Text("value:N")
+            ),
+        ]
+
+    return Panel(
+        name, f"{plural(int(curve.item(0, 'jobs')), 'job')}, grade {curve.item(0, 'data_grade') or 'none'}", marks
     )
-    band, *line = _marks(curve, None, None)
-    title = alt.Title(
-        textwrap.wrap(clean_text(name) or "", 32, max_lines=2, placeholder=" …") or "(unnamed)",
-        subtitle=f"{plural(int(curve.item(0, 'jobs')), 'job')}, grade {curve.item(0, 'data_grade') or 'none'}",
-        **_PANEL_TITLE,
-    )
-    return alt.LayerChart(layer=[band, thin, *line], width=_PANEL_WIDTH, height=_PANEL_HEIGHT, title=title)
 
 
-_PANEL_TITLE: dict[str, Any] = {
-    "fontSize": 12,
-    "subtitleFontSize": 10.5,
-    "offset": 6,
-    "anchor": "start",
-    "frame": "group",
-    "subtitlePadding": 2,
-}
+def _above(reached: pl.DataFrame, reference: pl.DataFrame, at: float) -> dict[str, Any]:
+    """Return the position of the figure: on the side of the curve that is away from the curve of all jobs."""
+    usual = reference.filter(pl.col("at_least") <= at).get_column("share")
+    if reached.height and usual.len() and reached.item(0, "share") < usual[-1] - 0.02:
+        return {"align": "right", "baseline": "top", "dx": -6, "dy": 3}
+    return {"align": "left", "baseline": "bottom", "dx": 6, "dy": -3}
 
 
-def _headline_of_panels(curves: pl.DataFrame, names: list[str], texts: _Texts) -> str:
-    half = curves.filter((pl.col("at_least") == _HALF) & pl.col("share").is_not_null())
-    safe = half.filter(pl.col("data_grade").is_in(["A", "B"])).get_column("share")
-    if safe.len() < 2:
-        return f"Exposure of {texts.counted} by {noun(texts.meaning.by)}, next to all jobs"
-    low, high = percent(safe.min()), percent(safe.max())  # type: ignore[arg-type]
-    groups = plural(len(names), noun(texts.meaning.by))
-    scope = f" across the {safe.len()} of {groups} with enough data" if safe.len() < len(names) else f" across {groups}"
-    return f"{low if low == high else f'{low} to {high}'} {texts.reach(_HALF)}{scope}"
+def _headline_of_panels(curves: pl.DataFrame, at: float, texts: _Texts) -> str:
+    """Return the range of the shares at a threshold, with the groups that have the lowest and the highest."""
+    kind = noun(texts.meaning.by)
+    shown = curves.filter((pl.col("at_least") == at) & pl.col("share").is_not_null())
+    safe = shown.filter(pl.col("data_grade").is_in(["A", "B"])).sort("share", "group")
+    if not safe.height:
+        return f"There is not enough data to compare the exposure of {texts.counted} by {kind}"
+    (lowest, low), (highest, high) = safe.select("group", "share").row(0), safe.select("group", "share").row(-1)
+    reach = texts.reach(at)
+    if safe.height == 1:
+        return f"{lowest}: {percent(low)} {reach}"
+    n = curves.get_column("group").n_unique()
+    one = kind if len(texts.meaning.by) == 1 else "group"
+    scope = f", among the {safe.height} of {plural(n, one)} with enough data" if safe.height < n else ""
+    if percent(low) == percent(high):
+        return f"{percent(low)} {reach} in every {one}{scope}"
+    if high - low < _SIMILAR:
+        return f"{percent(low)} to {percent(high)} {reach} in every {one}{scope}"
+    return f"{percent(low)} ({lowest}) to {percent(high)} ({highest}) {reach}{scope}"
 
 
 def _footnotes_of_panels(curves: pl.DataFrame, texts: _Texts) -> list[str]:
@@ -404,15 +432,15 @@ def _footnotes_of_panels(curves: pl.DataFrame, texts: _Texts) -> list[str]:
     ]
 
 
-def _description_of_panels(curves: Mapping[str, pl.DataFrame], texts: _Texts, notes: list[str]) -> str:
+def _description_of_panels(curves: Mapping[str, pl.DataFrame], at: float, texts: _Texts, notes: list[str]) -> str:
     summary = (
         f"Panels with a curve per {noun(texts.meaning.by)}: the share of {texts.counted} by the exposed share of the "
-        f"{texts.work}, with a band for its bounds and a thin line for all jobs."
+        f"{texts.work}, with a band for its bounds and a dashed line for all jobs."
     )
-    halves = [
+    shares = [
         f"{name} {percent(row.item(0, 'share'))}"
         for name, curve in curves.items()
-        if (row := curve.filter((pl.col("at_least") == _HALF) & pl.col("share").is_not_null())).height
+        if (row := curve.filter((pl.col("at_least") == at) & pl.col("share").is_not_null())).height
     ]
-    figures = f"Share at 50% exposed: {listed(halves)}." if halves else ""
+    figures = f"Share at {percent(at)} exposed: {listed(shares)}." if shares else ""
     return captions.alt_text(summary, figures, " ".join(notes[:1]))

@@ -142,7 +142,7 @@ def _groups(
     largest: Largest | None = None,
 ) -> DrawnGroups:
     rows, suppression = (
-        theme.sanitize_labels(_with_job_names(shown)),
+        theme.sanitize_labels(with_job_names(shown)),
         captions.suppression_footnote(shown, privacy, words, profiles),
     )
     labels, out_of = dict(zip(shown["group"], rows["group"], strict=True)), None
@@ -154,7 +154,7 @@ def _groups(
     return DrawnGroups(rows, any_shown(shown), population, suppression, sources, words, labels, selected, out_of)
 
 
-def _with_job_names(shown: pl.DataFrame) -> pl.DataFrame:
+def with_job_names(shown: pl.DataFrame) -> pl.DataFrame:
     """Label jobs with their names, adding the id if several jobs have the same name."""
     if "job_name" not in shown.columns:
         return shown
