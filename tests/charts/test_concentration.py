@@ -83,7 +83,9 @@ def test_headline_allows_for_missing_data(jobs: list[Any], title: str) -> None:
 
 
 def test_each_group_has_a_panel_with_its_curve(sample: tpa.TaskProfiles) -> None:
-    spec = tpa.plot_concentration(sample, by="job_family", groups=["Finance", "Human Resources", "Manufacturing"]).to_dict()
+    spec = tpa.plot_concentration(
+        sample, by="job_family", groups=["Finance", "Human Resources", "Manufacturing"]
+    ).to_dict()
     curves = tpa.suppress(tpa.concentration_curve(sample, by="job_family"), sample)
     at_80 = (
         curves.filter(part="all")

@@ -181,7 +181,7 @@ def test_weighted_quantiles_equal_brute_force(profiles: tpa.TaskProfiles) -> Non
 @hypothesis.given(profiles=companies)
 def test_equal_headcounts_change_only_the_interpolation_of_quantiles(profiles: tpa.TaskProfiles) -> None:
     equal = tpa.TaskProfiles(profiles.jobs.with_columns(headcount=pl.lit(1.0)), profiles.tasks)
-    interpolated = [f"hours_{name}" for name in QUANTILES if name not in ("min", "max")]
+    interpolated = [*(f"hours_{name}" for name in QUANTILES if name not in ("min", "max")), "complete_p50"]
     weighted = tpa.hours(equal, weight="headcount").drop("headcount_hours", *interpolated)
     assert_frame_equal(weighted, tpa.hours(equal).drop(interpolated), abs_tol=1e-9)
 
@@ -205,3 +205,22 @@ def test_invalid_weight_raises() -> None:
         spread(tpa.TaskProfiles(profiles.jobs.drop("headcount"), profiles.tasks))
     with pytest.raises(tpa.SchemaError, match="`weight` must be 'hours', 'headcount' or 'fte', not 'kg'"):
         tpa.hours(profiles, weight="kg")  # type: ignore[arg-type]
+
+
+def test_columns_begin_with_those_of_every_table_of_hours(sample: tpa.TaskProfiles) -> None:
+    counts = ["jobs", "jobs_without_tasks", "jobs_with_hours", "jobs_complete", "tasks", "tasks_with_hours", "hours"]
+    statistics = ["hours_per_job", "hours_p25", "hours_p50", "hours_p75", "complete_p50", "coverage", "data_grade"]
+    for weight, people in (("hours", []), ("headcount", ["headcount_hours"]), ("fte", [])):
+        columns = tpa.hours(sample, weight=weight).columns
+        first = ["job_family", *counts, *people, *statistics]
+        assert columns[: len(first)] == first
+        assert ("fte_hours" in columns) == (weight == "fte")
+        assert columns[-1] == "reason"
+
+
+@pytest.mark.parametrize("weight", ["hours", "headcount", "fte"])
+def test_complete_p50_is_the_median_of_complete_jobs(sample: tpa.TaskProfiles, weight: Any) -> None:
+    result = tpa.hours(sample, weight=weight)
+    complete = tpa.hours(sample, weight=weight, complete_only=True)
+    assert result["complete_p50"].count()
+    assert result["complete_p50"].equals(complete["hours_p50"].alias("complete_p50"), null_equal=True)

@@ -91,15 +91,17 @@ def hours(
         ``tasks``               UInt32   tasks in the selected states
         ``tasks_with_hours``    UInt32   tasks with hours
         ``hours``               Float64  documented hours
-        ``hours_high``          Float64  upper bound: adds the undocumented contract hours of jobs in which some tasks
-                                         lack hours; null if such a job has no contract hours
-        ``headcount_hours``     Float64  hours times people; ``fte_hours`` with full-time equivalents; only with these
-                                         weights
+        ``headcount_hours``     Float64  hours times people; only with ``weight="headcount"``, because groups where few
+                                         jobs have a headcount are then suppressed
         ``hours_per_job``       Float64  mean over jobs with hours, or over their people or FTE
-        ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p25, hours_p50, hours_p75, hours_p90,
-                                         hours_max``: quantiles over jobs with hours
+        ``hours_p25`` …         Float64  ``hours_p25, hours_p50, hours_p75``: quantiles over jobs with hours
+        ``complete_p50``        Float64  median over jobs whose tasks all have hours
         ``coverage``            Float64  share of tasks with stated hours, 0 to 1
         ``data_grade``          String   A (coverage of at least 0.9), B (at least 0.7) or C: do not quote on its own
+        ``hours_high``          Float64  upper bound: adds the undocumented contract hours of jobs in which some tasks
+                                         lack hours; null if such a job has no contract hours
+        ``hours_min`` …         Float64  ``hours_min, hours_p10, hours_p90, hours_max``: more quantiles
+        ``fte_hours``           Float64  hours times full-time equivalents; only with ``weight="fte"``
         ``reason``              String   why ``hours`` is null (``NO_TASKS``, ``NO_HOURS``) or ``hours_per_job`` is
                                          (``NO_HEADCOUNT``, or ``BELOW_COVERAGE`` if no job is complete)
         ======================  =======  ================================================================
@@ -143,7 +145,8 @@ def hours(
         in_mean &= (pl.col("headcount") > 0).fill_null(value=False)
     enough_jobs = pl.col("hours").filter(in_mean).len() >= _JOBS_FOR_QUANTILES
     mean, quantile = _weighted_statistics(in_mean) if staffed else _statistics(in_mean)
-    quantiles = {"min": 0.0, "p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
+    quantiles = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "min": 0.0, "p10": 0.1, "p90": 0.9, "max": 1.0}
+    median_of_complete = _median_of_complete(staffed=staffed)
     incomplete = pl.col("tasks_with_hours") < pl.col("tasks")
     contract_week = pl.col("contract_hours") if week is None else pl.col("contract_hours").fill_null(week)
     rest = pl.when(incomplete).then((contract_week - pl.col("hours").fill_null(0)).clip(lower_bound=0))
@@ -167,6 +170,7 @@ def hours(
             **({f"{weight}_hours": known_sum("staff_hours")} if staffed else {}),
             hours_per_job=mean,
             **{f"hours_{name}": pl.when(enough_jobs).then(quantile(q)) for name, q in quantiles.items()},
+            complete_p50=median_of_complete,
             complete=(pl.col("complete") & pl.col("hours").is_not_null()).any(),
         )
         .with_columns(
@@ -180,7 +184,14 @@ def hours(
                 pl.when(pl.col("hours_per_job").is_null()).then(pl.lit("NO_HEADCOUNT")),
             ),
         )
-        .select(pl.exclude("complete", "tasks_stated", "reason"), "reason")
+        .select(
+            *("group", "jobs", "jobs_without_tasks", "jobs_with_hours", "jobs_complete", "tasks", "tasks_with_hours"),
+            *("hours", *(["headcount_hours"] if weight == "headcount" else []), "hours_per_job"),
+            *("hours_p25", "hours_p50", "hours_p75", "complete_p50"),
+            *("coverage", "data_grade", "hours_high", "hours_min", "hours_p10", "hours_p90", "hours_max"),
+            *(["fte_hours"] if weight == "fte" else []),
+            "reason",
+        )
         .sort("hours", reduced.groups.order, descending=[True, False], nulls_last=True)
     )
     if "job_id" in reduced.groups.columns.by:
@@ -215,6 +226,15 @@ def _weighted_statistics(included: pl.Expr) -> tuple[pl.Expr, Callable[[float], 
     # Subtract a small tolerance to allow for floating-point errors.
     quantile = lambda q: hours.filter(cumulative >= (q - 1e-9) * people.sum()).first()  # noqa: E731
     return share_of((hours * people).sum(), people.sum()), quantile
+
+
+def _median_of_complete(*, staffed: bool) -> pl.Expr:
+    """Return the median hours of the jobs whose tasks all have hours, or null if there are too few."""
+    included = pl.col("complete") & pl.col("hours").is_not_null()
+    if staffed:
+        included &= (pl.col("headcount") > 0).fill_null(value=False)
+    _, quantile = _weighted_statistics(included) if staffed else _statistics(included)
+    return pl.when(pl.col("hours").filter(included).len() >= _JOBS_FOR_QUANTILES).then(quantile(0.5))
 
 
 _why_no_hours = (
