@@ -190,3 +190,24 @@ def test_a_cached_history_stays_a_history(tmp_path: Path) -> None:
     assert isinstance(history, tpa.History)
     first = tpa.hours(history, by=["tenant", "as_of"])
     assert_frame_equal(tpa.hours(history, by=["tenant", "as_of"]), first)
+
+
+@pytest.mark.parametrize("measure", [tpa.hours, tpa.exposure, tpa.hours_at_stake, tpa.coverage, tpa.impact])
+def test_dates_are_in_order_of_time(measure: Any) -> None:
+    # The hours fall over time, so that a sort by hours would reverse the dates.
+    days = [date(2026, month, 1) for month in (1, 2, 3)]
+    companies = [
+        profiles_of([job(task(hours=hours), family="A"), job(task(hours=hours + 1), family="B")])
+        for hours in (9.0, 6.0, 3.0)
+    ]
+    history = history_of({("company", day): profiles for day, profiles in zip(days, companies, strict=True)})
+    texts = [day.isoformat() for day in days]
+    assert measure(history, by="as_of")["as_of"].cast(pl.String).unique(maintain_order=True).to_list() == texts
+    by_both = measure(history, by=["as_of", "job_family"])
+    assert by_both["as_of"].cast(pl.String).is_sorted()
+    per_family = measure(history, by=["job_family", "as_of"])
+    assert per_family.select("job_family", pl.col("as_of").cast(pl.String)).rows() == sorted(
+        per_family.select("job_family", pl.col("as_of").cast(pl.String)).rows()
+    )
+    if measure is tpa.hours:
+        assert by_both["job_family"].to_list() == ["B", "A"] * 3

@@ -91,7 +91,8 @@ def exposure(
     Returns
     -------
     pl.DataFrame
-        One row per group, sorted by exposure in descending order (nulls last) and then by name.
+        One row per group, sorted by exposure in descending order (nulls last) and then by name. Dates
+        (``"as_of"``) are in order.
 
         ==================  =======  ==================================================================
         ``job_family``      String   the columns in `by`
@@ -161,9 +162,7 @@ def exposure(
             on="group",
             how="left",
         )
-    result = result.sort(
-        pl.col("exposure").round(DIGITS), reduced.groups.order, descending=[True, False], nulls_last=True
-    )
+    result = reduced.groups.largest_first(result, pl.col("exposure").round(DIGITS))
     grade_c = result.filter(data_grade="C").height
     times_staff = f" times {STAFF[weight]}" if staffed else ""
     return attach_metadata(

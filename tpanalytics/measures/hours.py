@@ -78,9 +78,9 @@ def hours(
     Returns
     -------
     pl.DataFrame
-        One row per group, sorted by hours in descending order and then by name. Hours are per week, for one
-        incumbent per job. Quantiles over jobs use linear interpolation (type 7 of Hyndman and Fan, 1996). With fewer
-        than 5 jobs, all quantiles are null.
+        One row per group, sorted by hours in descending order and then by name. Dates (``"as_of"``) are in order.
+        Hours are per week, for one incumbent per job. Quantiles over jobs use linear interpolation (type 7 of Hyndman
+        and Fan, 1996). With fewer than 5 jobs, all quantiles are null.
 
         ======================  =======  ================================================================
         ``job_family``          String   the columns in `by`
@@ -192,7 +192,7 @@ def hours(
             *(["fte_hours"] if weight == "fte" else []),
             "reason",
         )
-        .sort("hours", reduced.groups.order, descending=[True, False], nulls_last=True)
+        .pipe(reduced.groups.largest_first, pl.col("hours"))
     )
     if "job_id" in reduced.groups.columns.by:
         result = result.join(_of_single_jobs(jobs, contract_week), on="group", how="left", maintain_order="left")

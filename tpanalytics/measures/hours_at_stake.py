@@ -70,10 +70,10 @@ def hours_at_stake(
     Returns
     -------
     pl.DataFrame
-        One row per group, sorted by hours in descending order (nulls last) and then by name. Columns starting with
-        ``hours`` contain hours per week for one incumbent per job. Columns starting with ``fte_hours`` are
-        multiplied by full-time equivalents. They only include jobs with this count, and are null if there are none.
-        With ``weight="headcount"``, they count people and are named after ``headcount``.
+        One row per group, sorted by hours in descending order (nulls last) and then by name. Dates (``"as_of"``) are
+        in order. Columns starting with ``hours`` contain hours per week for one incumbent per job. Columns starting
+        with ``fte_hours`` are multiplied by full-time equivalents. They only include jobs with this count, and are null
+        if there are none. With ``weight="headcount"``, they count people and are named after ``headcount``.
 
         ========================  =======  ==================================================================
         ``job_family``            String   the columns in `by`
@@ -142,7 +142,7 @@ def hours_at_stake(
             *(pl.col(name).cast(pl.UInt32) for name in ("jobs", "jobs_with_headcount", *names)),
             *("coverage", grade(pl.col("coverage")).alias("data_grade"), "reason"),
         )
-        .sort(pl.col("hours").round(DIGITS), reduced.groups.order, descending=[True, False], nulls_last=True)
+        .pipe(reduced.groups.largest_first, pl.col("hours").round(DIGITS))
     )
     unbounded = result.filter(pl.col("hours").is_not_null() & pl.col("hours_high").is_null()).height
     return attach_metadata(

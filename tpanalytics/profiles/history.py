@@ -79,7 +79,7 @@ def read_history(source: str | Path | Sequence[str | Path]) -> History:
     2026-05-01: 240 jobs, 5,825 tasks
     2026-11-01: 245 jobs, 5,955 tasks
     >>> hours(history, by=["as_of", "job_family"]).head(1).select("as_of", "job_family", "hours").row(0)
-    ('2026-11-01', 'Customer Service', 536.25)
+    ('2026-05-01', 'Data and Analytics', 475.0)
     """
     snapshots = [_read_snapshot(folder) for folder in _folders(source)]
     # Snapshots without a tenant come last, as in the groups of a measure.

@@ -11,7 +11,7 @@ import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
 from tpanalytics.formatting import plural_of
-from tpanalytics.schema import HIERARCHY, PEOPLE, History, TaskProfiles, check_profiles, require
+from tpanalytics.schema import AS_OF, HIERARCHY, PEOPLE, History, TaskProfiles, check_profiles, require
 
 if TYPE_CHECKING:
     from tpanalytics.typing import By
@@ -100,6 +100,17 @@ class Groups(NamedTuple):
         """Position of each row's group, for sorting."""
         labels = self.table.get_column("group").to_list()
         return pl.col("group").replace_strict(labels, range(len(labels)), default=None, return_dtype=pl.UInt32)
+
+    def largest_first(self, result: pl.DataFrame, figure: pl.Expr) -> pl.DataFrame:
+        """Sort a result by a figure, in descending order. If the groups have dates, keep these in order of time."""
+        by = self.columns.by
+        if AS_OF not in by:
+            return result.sort(figure, self.order, descending=[True, False], nulls_last=True)
+        until_date = list(by[: by.index(AS_OF) + 1])
+        first = self.table.with_row_index("first").select("group", pl.col("first").min().over(until_date))
+        placed = result.join(first, on="group", how="left", maintain_order="left")
+        keys = ["first", figure, self.order]
+        return placed.sort(keys, descending=[False, True, False], nulls_last=True).drop("first")
 
     @property
     def noun(self) -> str:
