@@ -88,8 +88,34 @@ def test_headline_allows_for_missing_data(jobs: list[dict[str, Any]], weight: An
 
 def test_headline_is_about_the_families_shown() -> None:
     title = title_of(tpa.plot_impact(company_with_small_families("Tiny", "Small", "Little")))
-    assert title.startswith("A has the largest highly automatable share in the families shown: ")
+    assert title == f"{percent(1 / 3)} of documented weekly hours are highly automatable in every family shown"
     large = [job_in(family, ("H2", 3.0), headcount=4.0) for family in "AAABBB"]
     small = [job_in(family, ("H1", 9.0)) for family in "TU"]
     spec = tpa.plot_impact(profiles_of([*large, *small])).to_dict()
     assert "No task in the families shown is rated H1" in json.dumps(spec["title"])
+
+
+@pytest.mark.parametrize(
+    ("hours", "title"),
+    [
+        ((50, 40), "A has the largest highly automatable share: 50% of documented weekly hours"),
+        ((50, 49.5), "50% of documented weekly hours are highly automatable in every family"),
+        ((50, 49.5, 30), "30% to 50% of documented weekly hours are highly automatable, depending on the family"),
+    ],
+)
+def test_small_differences_are_not_a_finding(hours: tuple[float, ...], title: str) -> None:
+    jobs = [job_in("ABC"[at], ("H1", h1), ("H2", 100 - h1)) for at, h1 in enumerate(hours)]
+    spec = tpa.plot_impact(profiles_of(jobs), privacy=None).to_dict()
+    assert " ".join(spec["title"]["text"]).replace("\xa0", " ").startswith(title)
+    assert ("range in brackets" in json.dumps(spec)) == ("(" in " ".join(spec["title"]["text"]))
+
+
+def test_a_number_or_a_yes_has_its_noun_in_the_title() -> None:
+    profiles = profiles_of([job_in(family, ("H1", h1), ("H2", 100 - h1)) for family, h1 in (("A", 60), ("B", 30))])
+    grades = pl.Series([2, 1])
+    jobs = profiles.jobs.with_columns(pay_grade=grades, active=grades == 2)
+    numbered = tpa.TaskProfiles(jobs, profiles.tasks)
+    titles = [title_of(tpa.plot_impact(numbered, by=by, privacy=None)) for by in ("pay_grade", "active")]
+    assert [text.partition(" has")[0] for text in titles] == ["pay grade 2", "active = true"]
+    both = title_of(tpa.plot_impact(numbered, by=["pay_grade", "job_family"], privacy=None))
+    assert both.startswith("pay grade 2 · A has")

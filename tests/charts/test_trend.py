@@ -167,3 +167,33 @@ def test_groups_of_people_and_of_several_columns_are_explained() -> None:
     spec = tpa.plot_trend(history, by=["country", "grade"]).to_dict()
     assert "2 groups by country and grade" in spec["title"]["subtitle"]
     assert "Each job is counted in every country and grade that has people in it at the time." in text_of(spec)
+
+
+def test_the_title_does_not_call_comparable_lines_incomparable() -> None:
+    before, after = ([company(a, 5, families="A"), company(5, 5, unknown=8, families="B")] for a in (2, 8))
+    join = lambda two: tpa.TaskProfiles(  # noqa: E731
+        pl.concat([one.jobs.with_columns(job_id=pl.col("job_id") + name) for one, name in zip(two, "ab", strict=True)]),
+        pl.concat(
+            [one.tasks.with_columns(job_id=pl.col("job_id") + name) for one, name in zip(two, "ab", strict=True)]
+        ),
+    )
+    spec = tpa.plot_trend(over_time(join(before), join(after))).to_dict()
+    title = " ".join(spec["title"]["text"])
+    assert title.startswith("A: exposure rose by 0.28 to 0.44")
+    assert title.endswith("; other job families have grade C or changed coverage")
+    assert sorted(dotted for dotted, _ in segments(spec)) == [False, False]
+
+
+def test_the_title_agrees_with_the_change_in_the_chart() -> None:
+    history = over_time(company(15.257, 5, families="A"), company(16.008, 5, families="A"))
+    spec = tpa.plot_trend(history).to_dict()
+    assert spec["title"]["text"] == ["Exposure rose by 0.01 to 0.62 from May 2026 to Jun 2026"]
+    assert "+0.01" in json.dumps(spec, ensure_ascii=False)
+    less = over_time(company(15.257, 5, families="A"), company(15.5, 5, families="A"))
+    assert tpa.plot_trend(less).to_dict()["title"]["text"][0].startswith("Exposure hardly changed")
+
+
+def test_equal_sources_are_stated_once() -> None:
+    history = over_time(company(2, 5), company(8, 5))
+    history = replace(history, manifest={"snapshots": [{"manifest": {"source": {"kind": "file"}}}] * 2})
+    assert json.dumps(tpa.plot_trend(history).to_dict()).count("Data: records from a file.") == 1

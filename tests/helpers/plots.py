@@ -75,7 +75,7 @@ PLOTS: dict[str, Callable[[tpa.TaskProfiles], Any]] = {
     "exposure curve": tpa.plot_exposure_curve,
     "exposure curve by family": lambda profiles: tpa.plot_exposure_curve(profiles, by="job_family"),
     "skills": lambda profiles: tpa.plot_skills(profiles, by=None),
-    "skills by family": tpa.plot_skills,
+    "skills by family": lambda profiles: tpa.plot_skills(profiles, by="job_family"),
     "concentration": tpa.plot_concentration,
     "concentration by family": lambda profiles: tpa.plot_concentration(profiles, by="job_family"),
     "candidates": tpa.plot_automation_candidates,

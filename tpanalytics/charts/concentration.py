@@ -356,7 +356,7 @@ def _panels(
         for row in drawn.iter_rows(named=True)
     ]
     title, notes = (
-        _headline_of_panels(drawn, words, every=drawn.height == shown.height),
+        _headline_of_panels(words.spoken(drawn), words, every=drawn.height == shown.height),
         _footnotes_of_panels(rows, drawn.height, words, same_task),
     )
     shares = [f"{group} {percent(share)}" for group, share in drawn.select("group", "share").rows()]

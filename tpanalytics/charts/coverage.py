@@ -120,7 +120,7 @@ def plot_coverage(
         rows,
         _cells(rows, frame.group_axis(rows.get_column("group").to_list()), absent, words),
         _COLUMNS,
-        title=_headline(rows, absent, words),
+        title=_headline(words.spoken(rows), absent, words),
         basis="Share of tasks with hours, a level, a validation and a source",
         description=_description(rows, absent, layout),
         notes=[*_footnotes(_with_evidence(totals, evidence), absent), *words.overlap_notes(None)],

@@ -139,7 +139,7 @@ def plot_exposure(
         groups,
         [*_key(groups, range_of_h2=range_of_h2), *_intervals(groups, y, words, range_of_h2=range_of_h2)],
         _COLUMNS,
-        title=_headline(groups, words),
+        title=_headline(words.spoken(groups), words),
         basis=f"Exposure index, 0 to 1: share of {captions.UNIT[unit]}, weighted by AI impact level",
         description=_description(groups, tied, layout),
         notes=[

@@ -119,7 +119,7 @@ def plot_find_tasks(
         of_drawn = captions.rows_for_totals(
             matches_by_group, profiles, words, drawn, list(layout.labels), text=text, states=states
         )
-    headline = _headline(rows, of_drawn, quoted, words)
+    headline = _headline(words.spoken(rows), of_drawn, quoted, words)
     return frame.chart(
         layout,
         rows,

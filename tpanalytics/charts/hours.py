@@ -126,7 +126,7 @@ def plot_hours(
             _dots(jobs, y, x, end, (len(order), frame.row_height(order, _ROW)), words),
         ],
         _COLUMNS,
-        title=_headline(rows, words),
+        title=_headline(words.spoken(rows), words),
         basis="Documented weekly hours per job",
         description=_description(rows, layout),
         notes=[*_footnotes(totals, contract), *words.overlap_notes("hours")],

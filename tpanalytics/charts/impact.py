@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import altair as alt
@@ -62,6 +63,8 @@ _COLUMNS = {
         SideColumn("known", ["with hours,", "level, FTE"], 150),
     ],
 }
+#: A headline names the group with the largest share only if the next one is further below.
+_SIMILAR = 0.01
 #: Minimum share of a labelled segment.
 _WIDE = 0.048
 #: Distance between hatching strokes and padding at the segment edges, as fractions of the bar.
@@ -139,16 +142,16 @@ def plot_impact(
     impact = layout.rows.rename({"ai_impact_level": "level"})
     levels = level_order(impact.filter(pl.col("tasks") > 0).get_column("level").to_list())
     rows = _rows(impact, unit)
-    columns = _COLUMNS[unit]
+    columns, title = _COLUMNS[unit], _headline(impact, words.spoken(rows), unit, words)
     return frame.chart(
         layout,
         rows,
         _bars(_segments(impact), frame.group_axis(rows.get_column("group").to_list()), levels, words),
         [*columns, SideColumn("grade", "grade", columns[-1].edge + 48)],
-        title=_headline(impact, rows, unit, words),
+        title=title,
         basis=f"Share of {captions.UNIT[unit]} by AI impact level",
         description=_description(rows, levels, unit, layout),
-        notes=_footnotes(coverage, unit, words, meaning),
+        notes=_footnotes(coverage, unit, words, meaning, title),
         size=(_WIDTH, _ROW),
     )
 
@@ -283,18 +286,26 @@ def _largest(groups: pl.DataFrame, weight: Weight, scope: str, words: Grouping) 
         return words.headline(group, f"{share_of}{bounds} are highly automatable")
     if group != named.item(0, "group"):
         scope = f" among {words.many} with enough data"
+    if safe.height > 1 and (share - safe.item(1, "h1") < _SIMILAR or percent(share) == percent(safe.item(1, "h1"))):
+        least = safe.item(-1, "h1")
+        which = scope.replace(f" in the {words.many}", "").replace(f" among {words.many}", "")
+        if share - least < _SIMILAR or percent(share) == percent(least):
+            return f"{percent(share)} of {captions.UNIT[weight]} are highly automatable in every {words.one}{which}"
+        span = f"{percent(least)} to {percent(share)} of {captions.UNIT[weight]} are highly automatable"
+        return f"{span}, depending on the {words.one}" + f", in the {words.many}{which}" * bool(which)
     if not groups.head(1).select(words.is_named()).item():
         group = f"Of the {words.nouns}, {group}"
     return f"{group} has the largest highly automatable share{scope}: {share_of}{bounds}"
 
 
-def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping, meaning: Meaning) -> list[str]:
+def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping, meaning: Meaning, title: str) -> list[str]:
     if not total(coverage, "tasks"):
         return [captions.NO_TASKS_NOTE]
     parts = ("hours_coverage", "level_coverage", "validated_share")
     with_hours, with_level, validated = (captions.overall(coverage, name) for name in parts)
     known = captions.coverage_note({"hours": with_hours, "a level": with_level}, validated)
-    missing = f"{captions.MISSING_HOURS} Ranges in brackets allow for missing data."
+    ranges = " The range in brackets allows for missing data." if re.search(r"\([0-9]+% to [0-9]+%\)", title) else ""
+    missing = f"{captions.MISSING_HOURS}{ranges}"
     return [
         f"{known} {captions.without_tasks(coverage)}",
         *([missing] * (weight != "tasks")),

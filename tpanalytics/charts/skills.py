@@ -15,7 +15,7 @@ from tpanalytics.formatting import NONE, clean_text, coverage_percent, listed, p
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
-from tpanalytics.measures._core.groups import BY_FAMILY, noun
+from tpanalytics.measures._core.groups import noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL
@@ -69,7 +69,7 @@ _NEEDED = {
 def plot_skills(
     profiles: TaskProfiles,
     *,
-    by: By = BY_FAMILY,
+    by: By = None,
     weight: Weight | None = None,
     states: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
@@ -120,7 +120,7 @@ def plot_skills(
     Examples
     --------
     >>> from tpanalytics import load_sample
-    >>> chart = plot_skills(load_sample(), by=None, top=5)
+    >>> chart = plot_skills(load_sample(), top=5)
     >>> chart.to_dict()["description"][:43]
     'Stacked bars of documented weekly hours by '
     """
@@ -300,13 +300,16 @@ def _headline(rows: pl.DataFrame, unit: str, what: str) -> str:
     if not safe.height:
         return "There is not enough data to compare the AI impact of skills"
     reference = f" (all tasks: {percent(of_all.item(0, 'h1'))})" if of_all.height else ""
+    names = [", ".join(label) for label in safe.get_column("label").to_list()]
     low, high = percent(safe.item(0, "h1")), percent(safe.item(-1, "h1"))
-    known = "pairs" if " and " in what else "skills"
-    scope = f"In {known} with enough data" if safe.height < of_skills.height else f"Depending on the {what}"
     if safe.height == 1:
-        return f"{', '.join(safe.item(0, 'label'))}: {high} of {_UNIT[unit]} are highly automatable{reference}"
-    span = high if low == high else f"{low} to {high}"
-    return f"{scope}, {span} of {_UNIT[unit]} are highly automatable{reference}"
+        return f"{names[0]}: {high} of {_UNIT[unit]} are highly automatable{reference}"
+    known = " with enough data" if safe.height < of_skills.height else ""
+    if low == high:
+        return f"{high} of {_UNIT[unit]} are highly automatable in every {what}{known}{reference}"
+    pairs = "pairs" if " and " in what else "skills"
+    largest = f"{names[-1]} has the largest highly automatable share of the {safe.height} {pairs}"
+    return f"{largest}{known or ' drawn'}, {high} of {_UNIT[unit]}{reference}"
 
 
 def _footnotes(totals: pl.DataFrame, meaning: Meaning, unit: str) -> list[str]:

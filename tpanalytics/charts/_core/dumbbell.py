@@ -68,7 +68,7 @@ def dumbbell(layout: frame.DrawnGroups, company: dict[str, Any], meaning: Meanin
             SideColumn("shows", ["change", "in"], 312),
             SideColumn("grade", "grade", 356),
         ],
-        title=_finding(rows, figure, layout.words),
+        title=_finding(layout.words.spoken(rows), figure, layout.words),
         basis=figure.basis,
         description=_description(rows, figure, layout, [*overall, *coverage[1:]]),
         notes=[*coverage, *overall, _MEASURED_NOTE, captions.grade_note(_GRADED), *layout.words.overlap_notes("hours")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -76,6 +77,17 @@ class Grouping(NamedTuple):
         """Describe the order of the groups. The result is empty for a single group of all jobs."""
         return f" {capitalized(self.many)} sorted by {order}." if self.by else ""
 
+    def spoken(self, groups: pl.DataFrame) -> pl.DataFrame:
+        """Replace labels that are bare numbers, or true and false, with ones to use in a sentence: "pay grade 2"."""
+        labels = {label: self._spoken(label) for label in groups.get_column("group").unique().drop_nulls()}
+        return groups.with_columns(pl.col("group").replace(labels))
+
+    def _spoken(self, label: str) -> str:
+        parts = [label] if len(self.by) == 1 else label.split(SEPARATOR)
+        if len(parts) != len(self.by):
+            return label
+        return SEPARATOR.join(_with_noun(part, noun([name])) for part, name in zip(parts, self.by, strict=True))
+
     def headline(self, group: str, text: str) -> str:
         """Return a headline about one group, which starts with its name unless it is all jobs."""
         return f"{group}: {text}" if self.by else capitalized(text)
@@ -110,6 +122,14 @@ def grouping(profiles: TaskProfiles, by: By) -> Grouping:
     return Grouping(group_columns(profiles, by))
 
 
+def _with_noun(value: str, word: str) -> str:
+    if _NUMBER.fullmatch(value):
+        return f"{word} {value}"
+    return f"{word} = {value}" if value in ("true", "false") else value
+
+
+#: A number that says nothing without a noun.
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 #: The default grouping.
 FAMILIES = Grouping(GroupColumns((BY_FAMILY,), (BY_FAMILY,), (), ()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -158,18 +158,35 @@ class Shown:
             return self._no_headline(whole, first, last)
         top = good.row(0, named=True)
         start, end = self.text(top["start"]), self.text(top["end"])
-        if start == end or abs(top["change"]) < (0.5 if self.measure == "hours" else 0.005):
+        if start == end or abs(top["change"]) < (0.5 if self.measure == "hours" else 0.01):
             return f"{sentence(self.figure)} hardly changed from {first} to {last}" + self._scope(good, rows)
         moved = "rose" if top["change"] > 0 else "fell"
         if spans.height == 1:
+            if self._is_rounded(top):
+                return f"{sentence(self.figure)} {moved} {self._from_to(top)} from {first} to {last}"
             return f"{sentence(self.figure)} {moved} from {start} in {first} to {end} in {last}"
         of_next = {self.change_text(change) for change in good.get_column("change").abs().round(9)[:2]}
         if good.height > 1 and len(of_next) == 1:
             by_up_to = f"{sentence(self.figure)} changed by up to {self.change_text(abs(top['change'])).lstrip('+')}"
             return f"{by_up_to} from {first} to {last}{self._scope(good, rows)}"
         if good.height == 1:
-            return f"Only {top['line']} has enough comparable data: {self.figure} {moved} from {start} to {end}"
-        return f"{sentence(self.figure)} changed most in {top['line']}: {start} to {end}{self._scope(good, rows)}"
+            others = f"other {self._plural} have grade C or changed coverage"
+            return f"{top['line']}: {self.figure} {moved} {self._from_to(top)}; {others}"
+        change = f"{moved} {self._from_to(top)}" if self._is_rounded(top) else f"{start} to {end}"
+        return f"{sentence(self.figure)} changed most in {top['line']}: {change}{self._scope(good, rows)}"
+
+    def _is_rounded(self, row: dict[str, Any]) -> bool:
+        """Whether the rounded figures differ by more or less than the rounded change."""
+        if self.measure != "exposure":
+            return False
+        start, end, change = (round(row[name], 2) for name in ("start", "end", "change"))
+        return round(end - start - change, 6) != 0
+
+    def _from_to(self, row: dict[str, Any]) -> str:
+        """Return both figures, or the change if it is not the difference of the rounded figures."""
+        if self._is_rounded(row):
+            return f"by {captions.signed(abs(row['change'])).lstrip('+')} to {self.text(row['end'])}"
+        return f"from {self.text(row['start'])} to {self.text(row['end'])}"
 
     @property
     def _plural(self) -> str:
@@ -301,5 +318,5 @@ def _sources(history: History, shown: Shown) -> list[str]:
     """Describe the snapshots."""
     entries = history.manifest.get("snapshots", ())
     if len(entries) <= 2:
-        return [line for entry in entries for line in captions.source_line(entry["manifest"])]
+        return list(dict.fromkeys(line for entry in entries for line in captions.source_line(entry["manifest"])))
     return [f"Data: {plural(len(entries), 'snapshot')}, {shown.period}."]
