@@ -195,5 +195,8 @@ def test_the_title_agrees_with_the_change_in_the_chart() -> None:
 
 def test_equal_sources_are_stated_once() -> None:
     history = over_time(company(2, 5), company(8, 5))
-    history = replace(history, manifest={"snapshots": [{"manifest": {"source": {"kind": "file"}}}] * 2})
-    assert json.dumps(tpa.plot_trend(history).to_dict()).count("Data: records from a file.") == 1
+    entries = [
+        {"as_of": day.isoformat(), "tenant": "acme", "manifest": {"source": {"kind": "file"}}} for day in DAYS[:2]
+    ]
+    history = replace(history, manifest={"snapshots": entries})
+    assert tpa.plot_trend(history).to_dict()["description"].count("Data: records from a file.") == 1

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import altair as alt
 import polars as pl
 
-from tpanalytics.charts._core import captions, frame, theme
+from tpanalytics.charts._core import captions, frame
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.charts._core.grouping import grouping
+from tpanalytics.charts._core.level_bars import level_bars
 from tpanalytics.formatting import NONE, coverage_percent, listed, percent, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
@@ -26,6 +26,8 @@ from tpanalytics.typing import Weight
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import altair as alt
+
     from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_impact"]
 
-_WIDTH, _ROW, _BAR = 540, 30, 20
+_WIDTH, _ROW = 540, 30
 _NO_AMOUNT = {
     "tasks": "no tasks",
     "hours": "no hours, or all hours are zero",
@@ -65,10 +67,6 @@ _COLUMNS = {
 }
 #: A headline names the group with the largest share only if the next one is further below.
 _SIMILAR = 0.01
-#: Minimum share of a labelled segment.
-_WIDE = 0.048
-#: Distance between hatching strokes and padding at the segment edges, as fractions of the bar.
-_HATCH, _EDGE = 0.018, 0.004
 
 
 def plot_impact(
@@ -146,7 +144,14 @@ def plot_impact(
     return frame.chart(
         layout,
         rows,
-        _bars(_segments(impact), frame.group_axis(rows.get_column("group").to_list()), levels, words),
+        level_bars(
+            impact.select("group", "level", "share", "tasks", "tasks_with_hours", "hours"),
+            frame.group_axis(rows.get_column("group").to_list()),
+            levels,
+            captions.tooltips("level", "share", "hours", "tasks", "tasks_with_hours", words=words),
+            width=_WIDTH,
+            key="group",
+        ),
         [*columns, SideColumn("grade", "grade", columns[-1].edge + 48)],
         title=title,
         basis=f"Share of {captions.UNIT[unit]} by AI impact level",
@@ -185,60 +190,6 @@ def _rows(impact: pl.DataFrame, weight: Weight) -> pl.DataFrame:
         )
         .with_columns(captions.mask_suppressed("total", "known", "grade"))
     )
-
-
-def _segments(impact: pl.DataFrame) -> pl.DataFrame:
-    """Stack each group's levels into segments with a start and an end."""
-    end = pl.col("share").cum_sum().over("group")
-    return (
-        impact.filter(pl.col("share") > 0)
-        .with_columns(start=end - pl.col("share"), end=end)
-        .with_columns(
-            middle=((pl.col("start") + pl.col("end")) / 2).round(5),
-            figure=pl.when(pl.col("share") >= pl.when(pl.col("level") == NOT_ASSESSED).then(2.0).otherwise(1.0) * _WIDE)
-            .then(pl.col("share").map_elements(percent, return_dtype=pl.String))
-            .otherwise(pl.lit("")),
-            dark=pl.col("level").is_in(["H1", "H2"]),
-        )
-    )
-
-
-def _bars(segments: pl.DataFrame, y: alt.Y, levels: list[str], words: Grouping) -> list[alt.Chart]:
-    x = alt.X("start:Q", scale=alt.Scale(domain=[0, 1]), axis=theme.percent_axis())
-    drawn = alt.Chart(
-        segments.select(
-            *("group", "level", "start", "end", "share", "tasks", "tasks_with_hours", "hours"),
-            *("middle", "figure", "dark"),
-        )
-    )
-    bars = drawn.mark_bar(stroke=theme.OUTLINE, strokeWidth=1, size=_BAR).encode(
-        x=x,
-        x2=alt.X2("end:Q"),
-        y=y,
-        color=alt.Color("level:N", scale=theme.level_scale(levels), legend=theme.level_legend(levels)),
-        tooltip=captions.tooltips("level", "share", "hours", "tasks", "tasks_with_hours", words=words),
-    )
-    hatching = theme.hatched(alt.Chart(_strokes(segments)), _BAR).encode(x=alt.X("at:Q"), y=y)
-    figures = drawn.mark_text(fontSize=11).encode(
-        x=alt.X("middle:Q"), y=y, text=alt.Text("figure:N"), color=theme.ink_if("datum.dark", "#FFFFFF", theme.INK)
-    )
-    return [bars, hatching, figures]
-
-
-def _strokes(segments: pl.DataFrame) -> pl.DataFrame:
-    """Return positions for hatching strokes in segments without a level, leaving space for the figure."""
-    # Draw fewer strokes for many groups. Altair raises an error for more than 5,000 rows.
-    distance = _HATCH * max(1.0, segments.get_column("group").n_unique() / 40)
-    strokes = [
-        {"group": group, "at": round((start + end) / 2 + side * offset, 4)}
-        for group, start, end, figure in segments.filter(pl.col("level") == NOT_ASSESSED)
-        .select("group", "start", "end", "figure")
-        .rows()
-        for side in (-1, 1)
-        for step in range(int(0.5 / distance))
-        if (offset := (0.007 * len(figure) if figure else distance / 2) + step * distance) < (end - start) / 2 - _EDGE
-    ]
-    return pl.DataFrame(strokes, schema={"group": pl.String, "at": pl.Float64})
 
 
 def _counts(amounts: pl.Series) -> pl.Series:
@@ -281,7 +232,8 @@ def _largest(groups: pl.DataFrame, weight: Weight, scope: str, words: Grouping) 
         return f"There is not enough data to {compare}"
     group, share, low, high = safe.select("group", "h1", "low", "high").row(0)
     share_of = f"{percent(share)} of {captions.UNIT[weight]}"
-    bounds = "" if low is None or high is None else f" ({percent(low)} to {percent(high)})"
+    known = low is not None and high is not None and percent(low) != percent(high)
+    bounds = f" ({percent(low)} to {percent(high)})" if known else ""
     if named.height == 1:
         return words.headline(group, f"{share_of}{bounds} are highly automatable")
     if group != named.item(0, "group"):

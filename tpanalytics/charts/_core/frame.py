@@ -151,6 +151,8 @@ def _groups(
         out_of = len(labels), largest.most
         rows = rows.filter(pl.col("group").is_in(drawn))
         labels = {group: label for group, label in labels.items() if label in drawn}
+        # Suppressed groups are not drawn, so there is no symbol to explain.
+        suppression = [line.partition(" = suppressed. ")[2] or line for line in suppression]
     return DrawnGroups(rows, any_shown(shown), population, suppression, sources, words, labels, selected, out_of)
 
 
