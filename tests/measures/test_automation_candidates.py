@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections import Counter
 from hashlib import blake2b
@@ -307,3 +308,24 @@ def test_missing_columns_raise() -> None:
         tpa.automation_candidates(tpa.TaskProfiles(profiles.jobs, profiles.tasks.drop("task")))
     with pytest.raises(tpa.SchemaError, match="must be TaskProfiles, not DataFrame"):
         tpa.automation_candidates(profiles.tasks)
+
+
+def test_groups_with_a_task_are_counted_by_any_column(sample: tpa.TaskProfiles) -> None:
+    jobs = sample.jobs.select("job_id")
+    countries = [pl.lit("BE"), pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("NL"))]
+    people = pl.concat([jobs.with_columns(country=country, headcount=pl.lit(5)) for country in countries])
+    company = tpa.TaskProfiles(sample.jobs, sample.tasks, people=people.drop_nulls("country"))
+    result = tpa.automation_candidates(company, by="country", rounds=0)
+    rows = company.tasks.filter(pl.col("validation_state") != "rejected").join(company.people, on="job_id")
+    expected = rows.group_by(task_key="task_id").agg(pl.col("country").n_unique().cast(pl.UInt32).alias("groups"))
+    assert (
+        result.join(expected, on="task_key", maintain_order="left")["groups_right"].to_list()
+        == result["groups"].to_list()
+    )
+    usual = tpa.automation_candidates(sample, rounds=0)
+    assert result.drop("groups").equals(pl.DataFrame(usual.drop("families")))
+    assert usual.columns.index("families") == result.columns.index("groups")
+    spec = tpa.plot_automation_candidates(company, by="country", top=3, rounds=0).to_dict()
+    assert '"countries"' in json.dumps(spec)
+    assert "famil" not in json.dumps(spec)
+    assert '"families"' not in json.dumps(tpa.plot_automation_candidates(sample, by=None, top=3, rounds=0).to_dict())

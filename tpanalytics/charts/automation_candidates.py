@@ -11,8 +11,10 @@ import polars as pl
 
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
+from tpanalytics.charts._core.grouping import FAMILIES, capitalized, grouping
 from tpanalytics.errors import ArgumentError
 from tpanalytics.formatting import NONE, clean_text, hours, percent, plural
+from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE
 from tpanalytics.measures._core.staff import without_staff_note
 from tpanalytics.measures.about import about
@@ -23,10 +25,11 @@ from tpanalytics.measures.privacy.policy import USUAL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
-    from tpanalytics.typing import SameTask, StaffWeight
+    from tpanalytics.typing import By, SameTask, StaffWeight
 
 __all__ = ["plot_automation_candidates"]
 
@@ -56,6 +59,7 @@ _INCUMBENTS = {
 def plot_automation_candidates(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     top: int = 15,
     weight: StaffWeight = "hours",
     same_task: SameTask = "id",
@@ -69,13 +73,15 @@ def plot_automation_candidates(
 
     Tasks are sorted by documented H1 hours, a lower bound drawn as a dot. The light band ends at the upper bound. If
     that is unknown, a dashed line is drawn instead. Columns show the cumulative share of all H1 hours, how many jobs
-    and families have the task, how often jobs agree on the level, and the rank with a 95% interval. The chart contains
+    and groups have the task, how often jobs agree on the level, and the rank with a 95% interval. The chart contains
     task names, but no rationales or job names.
 
     Parameters
     ----------
     profiles
         Task profiles with the columns read by `automation_candidates`.
+    by
+        Columns of the jobs, people or tasks whose groups are counted for each task, or None for no such column.
     top
         Maximum number of tasks to draw, from 1 to 40.
     weight, same_task, contract_hours, rounds, seed
@@ -112,6 +118,7 @@ def plot_automation_candidates(
     options = {"weight": weight, "same_task": same_task, "states": states, "privacy": privacy}
     candidates = automation_candidates(
         profiles,
+        by=by,
         contract_hours=contract_hours,
         rounds=rounds,
         seed=seed,
@@ -122,17 +129,20 @@ def plot_automation_candidates(
         return frame.no_jobs()
     if not candidates.height:
         return _no_candidates(meaning)
-    rows = _rows(candidates.head(_checked(top)), curve)
+    words = FAMILIES if by == BY_FAMILY else grouping(profiles, by)
+    rows = _rows(candidates.head(_checked(top)).rename({"families": "groups"}, strict=False), curve)
+    columns = [column._replace(header=words.many) if column.field == "reached" else column for column in _COLUMNS]
+    columns = [column for column in columns if words.by or column.field != "reached"]
     y = frame.numbered_axis("place", [_wrapped(name) for name in rows.get_column("task")], labelLimit=360).sort(None)
     return theme.assemble(
         [
-            *_marks(rows, y),
-            *frame.side_columns(rows, y, _COLUMNS, _WIDTH, key="place"),
+            *_marks(rows, y, words),
+            *frame.side_columns(rows, y, columns, _WIDTH, key="place"),
             theme.footer([*_footnotes(meaning, rows, weight), *captions.source_line(profiles.manifest)], below=46),
         ],
         title=_headline(curve, meaning),
         subtitle=f"{_selection(rows, candidates)} at H1, weekly hours {_INCUMBENTS[weight]} · {_population(meaning)}",
-        description=_description(rows, candidates, curve, meaning, weight),
+        description=_description(rows, candidates, curve, meaning, weight, words),
         width=_WIDTH,
         height=rows.height * _ROW,
     )
@@ -170,7 +180,7 @@ def _selection(rows: pl.DataFrame, candidates: pl.DataFrame) -> str:
 
 def _rows(candidates: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
     """Format the columns for each task."""
-    names = ["rank", "rank_low", "rank_high", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "families"]
+    names = ["rank", "rank_low", "rank_high", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "groups"]
     return (
         candidates.with_row_index("place", offset=1)
         .join(curve.select("task_key", "share_cumulative"), on="task_key", how="left", maintain_order="left")
@@ -182,7 +192,7 @@ def _rows(candidates: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
             least=pl.col("h1_hours").map_batches(frame.hours_column, return_dtype=pl.String),
             carried=frame.formatted("share_cumulative", percent),
             served=pl.format("{}", "jobs"),
-            reached=pl.format("{}", "families"),
+            reached=pl.format("{}", "groups"),
             agreed=frame.formatted("level_agreement", percent),
             validated=frame.formatted("validated_share", percent),
             ranked=pl.struct("rank", "rank_low", "rank_high", tie=pl.col("rank").is_duplicated()).map_elements(
@@ -213,7 +223,7 @@ def _wrapped(name: str) -> list[str]:
     return balanced if len(balanced) == len(lines) == 2 else lines
 
 
-def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
+def _marks(rows: pl.DataFrame, y: alt.Y, words: Grouping) -> list[alt.Chart]:
     longest = rows.select(pl.max_horizontal(pl.col("h1_hours").max(), pl.col("h1_hours_high").max(), 0.1)).item()
     end = float(longest) * 1.04
     scale = alt.Scale(domain=[0, end], nice=False)
@@ -240,7 +250,7 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
         .mark_bar(size=2.5, color=theme.LEVEL_COLOURS["H1"])
         .encode(x=x, y=y)
     )
-    columns = ("place", "task", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "families", "share_cumulative")
+    columns = ("place", "task", "h1_hours", "h1_hours_high", "jobs", "jobs_h1", "groups", "share_cumulative")
     dot = (
         alt.Chart(known.select(*columns))
         .mark_point(shape="circle", filled=True, size=95, opacity=1, color=theme.LEVEL_COLOURS["H1"])
@@ -254,7 +264,7 @@ def _marks(rows: pl.DataFrame, y: alt.Y) -> list[alt.Chart]:
                 share_cumulative=("Q", "Cumulative share of H1 hours", ".1%"),
                 jobs=("Q", "Jobs with the task", ","),
                 jobs_h1=("Q", "Jobs that rate it H1", ","),
-                families=("Q", "Job families", ","),
+                groups=("Q", capitalized(words.nouns), ","),
             ),
         )
     )
@@ -297,17 +307,23 @@ def _footnotes(meaning: Meaning, rows: pl.DataFrame, weight: StaffWeight) -> lis
 
 
 def _description(
-    rows: pl.DataFrame, candidates: pl.DataFrame, curve: pl.DataFrame, meaning: Meaning, weight: StaffWeight
+    rows: pl.DataFrame,
+    candidates: pl.DataFrame,
+    curve: pl.DataFrame,
+    meaning: Meaning,
+    weight: StaffWeight,
+    words: Grouping,
 ) -> str:
+    many = f"{words.many}, " if words.by else ""
     summary = (
         f"Dots and bands of weekly hours rated H1 for {rows.height} of {plural(candidates.height, 'task')}, "
         f"{_INCUMBENTS[weight]}, in {_population(meaning)}. Most documented hours first; each band ends at the upper "
-        "bound. Columns: cumulative share of H1 hours, jobs, families, level agreement, validated share, and rank "
+        f"bound. Columns: cumulative share of H1 hours, jobs, {many}level agreement, validated share, and rank "
         "with its 95% interval."
     )
     numbers = "; ".join(
-        f"{row['task']}: {hours(row['h1_hours'])}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')} in "
-        f"{plural(row['families'], 'family')}, {row['agreed']} agreement, {row['validated']} validated, "
+        f"{row['task']}: {hours(row['h1_hours'])}{_up_to(row)}, {row['carried']}, {plural(row['jobs'], 'job')}"
+        f"{_in_groups(row['groups'], words)}, {row['agreed']} agreement, {row['validated']} validated, "
         f"rank {row['ranked']}"
         for row in rows.iter_rows(named=True)
     )
@@ -319,6 +335,10 @@ def _description(
     return captions.alt_text(
         summary, f"{_headline(curve, meaning)}. {numbers}.", f"{shape} {_footnotes(meaning, rows, weight)[0]}".strip()
     )
+
+
+def _in_groups(n: int | None, words: Grouping) -> str:
+    return f" in {plural(n, words.one)}" if words.by and n is not None else ""
 
 
 def _up_to(row: dict[str, float | None]) -> str:

@@ -12,7 +12,7 @@ from tpanalytics.measures._core.aggregate import family_or_none, share_of
 from tpanalytics.measures._core.bootstrap import poisson_weights
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.checks import check_choice, check_whole, is_whole
-from tpanalytics.measures._core.groups import group_columns
+from tpanalytics.measures._core.groups import BY_FAMILY, group_columns
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, undocumented_hours
 from tpanalytics.measures._core.staff import STAFF, with_staff
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
+    from tpanalytics.typing import By
 
 __all__ = [
     "Candidates",
@@ -84,6 +85,7 @@ class Candidates(NamedTuple):
 def automation_candidates(
     profiles: TaskProfiles,
     *,
+    by: By = BY_FAMILY,
     weight: StaffWeight = "hours",
     same_task: SameTask = "id",
     contract_hours: float | None = None,
@@ -106,6 +108,9 @@ def automation_candidates(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``contract_hours`` (hours per week) from `jobs`, and
         ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
         The weights ``"headcount"`` (people) and ``"fte"`` (full-time equivalents) also use that column of `jobs`.
+    by
+        Columns of the jobs, people or tasks whose groups are counted for each task, such as the countries that have it.
+        The other figures are of all jobs together, whatever the groups.
     weight
         ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
         full-time equivalents, excluding jobs without them.
@@ -140,7 +145,8 @@ def automation_candidates(
         ``task``             String   task text; the alphabetically first if there are several
         ``jobs``             UInt32   jobs that have the task, at any level
         ``jobs_h1``          UInt32   jobs that rate the task as H1
-        ``families``         UInt32   job families with the task; null if `jobs` has no families
+        ``families``         UInt32   job families with the task; null if `jobs` has no families. With other columns in
+                                      `by`, ``groups`` with the task
         ``tasks``            UInt32   task rows in all jobs
         ``h1_hours``         Float64  known H1 hours (lower bound)
         ``h1_hours_high``    Float64  upper bound; null if contract hours are required but missing
@@ -189,11 +195,17 @@ def automation_candidates(
     matrix = with_weight(task_matrix(profiles, states, same_task, by=family_or_none(profiles)), weight)
     candidates, warnings = find_candidates(matrix, weight, contract_hours)
     candidates = suppress_small_groups(candidates, profiles, matrix, weight, privacy)
+    counted, table = "families", candidates.table
+    if by not in (BY_FAMILY, [BY_FAMILY], (BY_FAMILY,)):
+        counted, n_groups = "groups", _groups_of_tasks(profiles, states, same_task, by)
+        table = table.join(n_groups, on="task_key", how="left", maintain_order="left").with_columns(
+            pl.col("groups").fill_null(0)
+        )
     intervals = _rank_intervals(candidates, matrix.reduced.jobs.height, rounds, seed)
     result = (
-        candidates.table.join(intervals, on="key", how="left", maintain_order="left")
+        table.join(intervals, on="key", how="left", maintain_order="left")
         .select(
-            *("rank", "rank_low", "rank_high", "task_key", "task", "jobs", "jobs_h1", "families", "tasks"),
+            *("rank", "rank_low", "rank_high", "task_key", "task", "jobs", "jobs_h1", counted, "tasks"),
             *("h1_hours", "h1_hours_high", "share_of_h1", "validated_share", "level_agreement", "hours_coverage"),
             *("basis", "reason"),
         )
@@ -223,6 +235,14 @@ def automation_candidates(
             warnings=(*warnings, *matrix.warnings),
         ),
     )
+
+
+def _groups_of_tasks(profiles: TaskProfiles, states: Sequence[str] | None, same_task: SameTask, by: By) -> pl.DataFrame:
+    """Count the groups with each task, as ``task_key, groups``."""
+    matrix = task_matrix(profiles, states, same_task, by=by)
+    groups = matrix.rows.join(matrix.reduced.jobs.select("job", "group"), on="job").group_by("key")
+    counts = groups.agg(groups=pl.col("group").n_unique().cast(pl.UInt32))
+    return counts.join(matrix.keys, on="key").select("groups", task_key="name")
 
 
 def find_candidates(

@@ -55,6 +55,10 @@ BY_COUNTRY: dict[str, Callable[..., Any]] = {
 }
 #: Measures with `by` that `suppress` cannot protect, with a part of the error.
 REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
+    "automation_candidates": (
+        lambda p: tpa.automation_candidates(p, by="country", rounds=0),
+        "cannot protect the result of automation_candidates",
+    ),
     "check_claim": (lambda p: tpa.check_claim(p, "BE > LU", by="country", rounds=100), "must be a Polars DataFrame"),
     "compare_groups": (
         lambda p: tpa.compare_groups(p, "BE", "LU", category="task_id", by="country"),
