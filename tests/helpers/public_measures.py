@@ -83,6 +83,7 @@ MEASURES: dict[str, Callable[[tpa.TaskProfiles], pl.DataFrame]] = {
     "compare_groups": lambda profiles: tpa.compare_groups(profiles, "Finance", category="task_id"),
     "concentration": tpa.concentration,
     "concentration_curve": tpa.concentration_curve,
+    "concentration_curve, by family": lambda profiles: tpa.concentration_curve(profiles, by="job_family"),
     "coverage": tpa.coverage,
     "exposure": tpa.exposure,
     "exposure, by headcount": lambda profiles: tpa.exposure(profiles, weight="headcount"),

@@ -305,8 +305,10 @@ def side_columns(
         ]
     without = rows.filter(pl.col("missing").is_not_null()).select(key, "missing")
     if without.height:
-        remark = alt.Chart(without).mark_text(align="left", fontSize=11, fontStyle="italic", color=MUTED)
-        marks.append(remark.encode(**pixel_encoding(x=4), y=y, text=alt.Text("missing:N")))
+        # The white outline keeps gridlines from crossing the text.
+        for look in ({"stroke": "#FFFFFF", "strokeWidth": 5, "color": "#FFFFFF"}, {"color": MUTED}):
+            remark = alt.Chart(without).mark_text(align="left", fontSize=11, fontStyle="italic", **look)
+            marks.append(remark.encode(**pixel_encoding(x=4), y=y, text=alt.Text("missing:N")))
     return marks
 
 

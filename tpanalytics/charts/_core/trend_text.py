@@ -179,8 +179,8 @@ class Shown:
         """Whether the rounded figures differ by more or less than the rounded change."""
         if self.measure != "exposure":
             return False
-        start, end, change = (round(row[name], 2) for name in ("start", "end", "change"))
-        return round(end - start - change, 6) != 0
+        start, end, change = (round(float(row[name]), 2) for name in ("start", "end", "change"))
+        return abs(end - start - change) > 1e-6
 
     def _from_to(self, row: dict[str, Any]) -> str:
         """Return both figures, or the change if it is not the difference of the rounded figures."""
