@@ -146,7 +146,6 @@ def hours(
     enough_jobs = pl.col("hours").filter(in_mean).len() >= _JOBS_FOR_QUANTILES
     mean, quantile = _weighted_statistics(in_mean) if staffed else _statistics(in_mean)
     quantiles = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "min": 0.0, "p10": 0.1, "p90": 0.9, "max": 1.0}
-    median_of_complete = _median_of_complete(staffed=staffed)
     incomplete = pl.col("tasks_with_hours") < pl.col("tasks")
     contract_week = pl.col("contract_hours") if week is None else pl.col("contract_hours").fill_null(week)
     rest = pl.when(incomplete).then((contract_week - pl.col("hours").fill_null(0)).clip(lower_bound=0))
@@ -170,7 +169,7 @@ def hours(
             **({f"{weight}_hours": known_sum("staff_hours")} if staffed else {}),
             hours_per_job=mean,
             **{f"hours_{name}": pl.when(enough_jobs).then(quantile(q)) for name, q in quantiles.items()},
-            complete_p50=median_of_complete,
+            complete_p50=_median_of_complete(staffed=staffed),
             complete=(pl.col("complete") & pl.col("hours").is_not_null()).any(),
         )
         .with_columns(
@@ -184,14 +183,7 @@ def hours(
                 pl.when(pl.col("hours_per_job").is_null()).then(pl.lit("NO_HEADCOUNT")),
             ),
         )
-        .select(
-            *("group", "jobs", "jobs_without_tasks", "jobs_with_hours", "jobs_complete", "tasks", "tasks_with_hours"),
-            *("hours", *(["headcount_hours"] if weight == "headcount" else []), "hours_per_job"),
-            *("hours_p25", "hours_p50", "hours_p75", "complete_p50"),
-            *("coverage", "data_grade", "hours_high", "hours_min", "hours_p10", "hours_p90", "hours_max"),
-            *(["fte_hours"] if weight == "fte" else []),
-            "reason",
-        )
+        .select(_columns(weight))
         .pipe(reduced.groups.largest_first, pl.col("hours"))
     )
     if "job_id" in reduced.groups.columns.by:
@@ -202,6 +194,16 @@ def hours(
     value = f"documented hours of {reduced.groups.a_group}, for one incumbent of each job"
     meaning = _hours_meaning(reduced, "hours", staffed=staffed, basis=weight, value=value, policy=policy)
     return attach_metadata(reduced.groups.named(result), meaning)
+
+
+def _columns(weight: StaffWeight) -> list[str]:
+    """Return the columns of the result in order, without those of single jobs."""
+    return [
+        *("group", "jobs", "jobs_without_tasks", "jobs_with_hours", "jobs_complete", "tasks", "tasks_with_hours"),
+        *("hours", *(["headcount_hours"] if weight == "headcount" else []), "hours_per_job"),
+        *("hours_p25", "hours_p50", "hours_p75", "complete_p50", "coverage", "data_grade", "hours_high"),
+        *("hours_min", "hours_p10", "hours_p90", "hours_max", *(["fte_hours"] if weight == "fte" else []), "reason"),
+    ]
 
 
 def _of_single_jobs(jobs: pl.DataFrame, contract_week: pl.Expr) -> pl.DataFrame:
