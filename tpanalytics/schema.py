@@ -26,6 +26,7 @@ __all__ = [
     "LEVELS",
     "NOT_ASSESSED",
     "NO_FAMILY",
+    "NO_STATE",
     "OPTIONAL_JOBS",
     "PEOPLE",
     "REJECTS",
@@ -52,6 +53,8 @@ LEVELS = ("H1", "H2", "H3", "H4", "H5")
 NOT_ASSESSED = "not assessed"
 #: Label for a missing job family.
 NO_FAMILY = "(no job family)"
+#: Label for a missing validation state. Tasks without a state are only counted if this label is requested.
+NO_STATE = "(no state)"
 #: Validation states that measures count by default.
 COUNTED_STATES = ("validated", "suggested")
 #: Levels of the task taxonomy, from the top.

@@ -14,6 +14,7 @@ from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.metadata import get_metadata, states_unknown
 from tpanalytics.measures.coverage import coverage as measure_coverage, source_coverage
 from tpanalytics.measures.privacy.policy import USUAL
 
@@ -155,6 +156,9 @@ def _empty_columns(
             reasons[column] = _NOT_REQUESTED
         elif empty and total(coverage, "tasks"):
             reasons[column] = f"no task has {name}" if column != "evidence_coverage" else _NOT_REQUESTED
+    meaning = get_metadata(coverage)
+    if meaning is not None and states_unknown(meaning):
+        reasons["validated_share"] = "validation state unknown"
     needed = [reasons[column] for column in ("hours_coverage", "level_coverage") if column in reasons]
     if needed:
         reasons["both_coverage"] = needed[0]
@@ -281,7 +285,10 @@ def _footnotes(coverage: pl.DataFrame, absent: Mapping[str, str]) -> list[str]:
     shares = {name: captions.overall(coverage, column) for column, _, name, _ in _PARTS if column not in absent}
     known = {name: share for name, share in shares.items() if share is not None}
     validated = [known.pop("a validation")] if "a validation" in known else []
-    note = captions.coverage_note(known, *validated, of=plural(tasks, "task"))
+    meaning = get_metadata(coverage)
+    note = f"The coverage of {plural(tasks, 'task')} is 0% or unknown. {captions.rejected_note(meaning)}"
+    if known or validated:
+        note = captions.coverage_note(known, *validated, of=plural(tasks, "task"), meaning=meaning)
     missing = [name for column, name, _, include in _PARTS if include and absent.get(column) == _NOT_REQUESTED]
     return [
         f"{note} {captions.without_tasks(coverage)}",
@@ -295,13 +302,20 @@ def _description(
     groups: pl.DataFrame, absent: Mapping[str, str], layout: frame.DrawnGroups
 ) -> tuple[str, str, list[str]]:
     drawn = [(column, name) for column, _, name, _ in _PARTS if column not in absent]
-    content = f"share of tasks with {listed(name for _, name in drawn)}" if layout.totals else "coverage of the tasks"
+    content = "coverage of the tasks"
+    if layout.totals and drawn:
+        content = f"share of tasks with {listed(name for _, name in drawn)}"
     summary = f"Matrix of bars: {content} for {layout.population}."
     summary += layout.words.sorted_by("hours and level, lowest first")
     known = groups.filter(~pl.col("suppressed") & ~pl.col("empty"))
     phrases = {column: "validated" if column == "validated_share" else f"with {name}" for column, name in drawn}
+
+    def figures(row: Mapping[str, Any]) -> list[str]:
+        shares = [f"{coverage_percent(row[name])} {phrase}" for name, phrase in phrases.items()]
+        return [listed(shares)] if shares else []
+
     rows = "; ".join(
-        f"{row['group']} {listed(f'{coverage_percent(row[name])} {phrase}' for name, phrase in phrases.items())}, "
+        f"{' '.join([row['group'], *figures(row)])}, "
         f"{row['bare']} jobs without tasks, grade {row['grade']}, {row['verdict']}"
         for row in known.rows(named=True)
     )

@@ -294,7 +294,7 @@ def _footnotes(curve: pl.DataFrame, texts: _Texts) -> list[str]:
     return [
         *_suppression(curve),
         *[FTE_NOTE] * (bool(_suppression(curve)) and FTE_NOTE in meaning.policy),
-        " ".join([captions.coverage_note(known), *without, _band_note(curve)]),
+        " ".join([captions.coverage_note(known, meaning=meaning), *without, _band_note(curve)]),
         captions.index_definition(meaning.level_weights).replace("weekly hours", texts.work),
         captions.grade_note(texts.needed, curve.item(0, "data_grade")),
         *people_notes_of(meaning),

@@ -15,6 +15,7 @@ from tpanalytics.charts._core.grouping import capitalized, grouping
 from tpanalytics.formatting import clean_text, hours, listed, percent, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.metadata import get_metadata
 from tpanalytics.measures.find_tasks import matches_by_group, search_words
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_groups
@@ -254,7 +255,7 @@ def _footnotes(counts: pl.DataFrame) -> list[str]:
     note = f"{missing:,} of {plural(found, 'task')} found {'has' if missing == 1 else 'have'} no hours. " * bool(found)
     no_text = f" {plural(without_text, 'task')} without text cannot be found."
     return [
-        f"{note}{captions.MISSING_HOURS} Rejected tasks are excluded.",
+        f"{note}{captions.MISSING_HOURS} {captions.rejected_note(get_metadata(counts))}",
         f"The search ignores case and matches parts of words.{no_text * bool(without_text)}",
         "Shares are lower bounds because tasks that use other words for the same work are not found.",
     ]

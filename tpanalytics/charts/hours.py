@@ -14,7 +14,7 @@ from tpanalytics.formatting import NONE, coverage_percent, hours, listed, plural
 from tpanalytics.measures._core.aggregate import aggregate_tasks, per_job
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.metadata import grade
+from tpanalytics.measures._core.metadata import get_metadata, grade
 from tpanalytics.measures.hours import hours as measure_hours
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.release import filter_groups
@@ -272,7 +272,7 @@ def _footnotes(groups: pl.DataFrame, contract: float | None) -> list[str]:
         else "Contract hours are missing, so the documented share of a week is unknown."
     )
     known = {"hours": total(groups, "tasks_with_hours") / tasks if tasks else None}
-    note = captions.coverage_note(known, of=plural(tasks, "task"))
+    note = captions.coverage_note(known, of=plural(tasks, "task"), meaning=get_metadata(groups))
     return [
         f"{note} {captions.MISSING_HOURS} Hollow dots therefore understate the hours.",
         f"A dot is one or more jobs with similar hours; the box spans the middle half of the jobs. {line}",

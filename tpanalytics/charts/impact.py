@@ -14,6 +14,7 @@ from tpanalytics.charts._core.level_bars import level_bars
 from tpanalytics.formatting import NONE, coverage_percent, listed, percent, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
+from tpanalytics.measures._core.metadata import get_metadata
 from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -255,7 +256,9 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping, meaning:
         return [captions.NO_TASKS_NOTE]
     parts = ("hours_coverage", "level_coverage", "validated_share")
     with_hours, with_level, validated = (captions.overall(coverage, name) for name in parts)
-    known = captions.coverage_note({"hours": with_hours, "a level": with_level}, validated)
+    known = captions.coverage_note(
+        {"hours": with_hours, "a level": with_level}, validated, meaning=get_metadata(coverage)
+    )
     ranges = " The range in brackets allows for missing data." if re.search(r"\([0-9]+% to [0-9]+%\)", title) else ""
     missing = f"{captions.MISSING_HOURS}{ranges}"
     return [

@@ -13,19 +13,21 @@ from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import clean_text, hours, listed, percent, plural
 from tpanalytics.measures._core.aggregate import aggregate_tasks, read_inputs
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.metadata import get_metadata
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, assumed, checked_freed, freed_per_job
 from tpanalytics.measures.exposure import exposure as measure_exposure
 from tpanalytics.measures.hours import hours as measure_hours
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import USUAL
 from tpanalytics.measures.privacy.suppress_groups import suppressed_families
-from tpanalytics.schema import NO_FAMILY, NOT_ASSESSED, TaskProfiles, counted_states, level_order, to_polars
+from tpanalytics.schema import NO_FAMILY, NO_STATE, NOT_ASSESSED, TaskProfiles, counted_states, level_order, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import altair as alt
 
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures._core.scenario import Range
     from tpanalytics.measures.privacy.policy import Privacy
 
@@ -46,6 +48,7 @@ class _Job(NamedTuple):
     hours: float | None
     h1: tuple[float | None, float | None, float | None]
     grade: str | None
+    meaning: Meaning | None
 
 
 def plot_job(
@@ -181,12 +184,12 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
     name = pl.coalesce(*(name for name in texts if name.startswith("task")), pl.lit("(unnamed task)"))
     rationale = "ai_impact_rationale" if "ai_impact_rationale" in own.columns else pl.lit(None, dtype=pl.String)
     tasks = (
-        own.filter(pl.col("validation_state").is_in(states))
+        own.filter(pl.col("validation_state").fill_null(NO_STATE).is_in(states))
         .select(
             task=name.map_elements(clean_text, return_dtype=pl.String),
             hours="weekly_hours",
             level=pl.col("ai_impact_level").fill_null(NOT_ASSESSED),
-            state="validation_state",
+            state=pl.col("validation_state").fill_null(NO_STATE),
             rationale=rationale,
         )
         .sort(pl.col("hours").round(9), "task", descending=[True, False], nulls_last=True)
@@ -196,7 +199,17 @@ def _job(profiles: TaskProfiles, row: pl.DataFrame, states: list[str], *, ration
     grade = impact.item(0, "data_grade") if impact.height else None
     contract = totals["contract_hours"] or None
     share = h1[0] if h1 else ((0.0, None, None) if impact.filter(pl.col("share") > 0).height else (None, None, None))
-    return _Job(clean_text(totals["job_name"]) or key, family, profile, tasks, contract, totals["hours"], share, grade)
+    return _Job(
+        clean_text(totals["job_name"]) or key,
+        family,
+        profile,
+        tasks,
+        contract,
+        totals["hours"],
+        share,
+        grade,
+        get_metadata(impact),
+    )
 
 
 def _peers(
@@ -256,7 +269,9 @@ def _footnotes(job: _Job) -> list[str]:
     with_hours = job.tasks.get_column("hours").count()
     with_level = job.tasks.filter(pl.col("level") != NOT_ASSESSED).height
     validated = job.tasks.filter(state="validated").height
-    note = captions.coverage_note({"hours": with_hours, "a level": with_level}, validated, of=plural(n, "task"))
+    note = captions.coverage_note(
+        {"hours": with_hours, "a level": with_level}, validated, meaning=job.meaning, of=plural(n, "task")
+    )
     return [
         f"{note} {captions.MISSING_HOURS}",
         f"{captions.grade_note('hours and a level', job.grade)} {captions.LEVELS_NOTE}",

@@ -17,6 +17,7 @@ from tpanalytics.measures._core.checks import unknown_group_message
 from tpanalytics.measures._core.group_jobs import jobs_of_group
 from tpanalytics.measures._core.groups import BY_FAMILY, noun
 from tpanalytics.measures._core.labels import with_labels
+from tpanalytics.measures._core.metadata import get_metadata
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
 from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.charts._core.grouping import Grouping
     from tpanalytics.measures._core.group_jobs import GroupJobs
+    from tpanalytics.measures._core.metadata import Meaning
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.typing import By
@@ -132,7 +134,7 @@ def plot_jobs(
         [
             *suppressed,
             *_rest(selected.jobs),
-            *_footnotes(selected.jobs, drawn),
+            *_footnotes(selected.jobs, drawn, get_metadata(own)),
             *_task_note(words),
             *captions.source_line(profiles.manifest),
         ]
@@ -287,7 +289,7 @@ def _rest(jobs: pl.DataFrame) -> list[str]:
     return [f"Only the {_BARS} jobs with the most hours are drawn, not {plural(rest.height, 'other job')} {amount}."]
 
 
-def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
+def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame, meaning: Meaning | None) -> list[str]:
     tasks = total(jobs, "tasks")
     if not tasks:
         return [captions.NO_TASKS_NOTE]
@@ -298,7 +300,9 @@ def _footnotes(jobs: pl.DataFrame, drawn: pl.DataFrame) -> list[str]:
         week = f" of {hours(float(weeks[0]))}" if weeks.n_unique() == 1 else " of the job"
         unknown = f" (unknown for {plural(drawn.height - weeks.len(), 'job')})" if weeks.len() < drawn.height else ""
         line = f"The vertical line marks the contract week{week}{unknown}. Hours between bar and line are undocumented."
-    note = captions.coverage_note({"hours": with_hours, "a level": with_level}, of=plural(tasks, "task"))
+    note = captions.coverage_note(
+        {"hours": with_hours, "a level": with_level}, of=plural(tasks, "task"), meaning=meaning
+    )
     return [
         f"{note} {captions.MISSING_HOURS}",
         line,

@@ -315,7 +315,7 @@ def _headline(rows: pl.DataFrame, unit: str, what: str) -> str:
 def _footnotes(totals: pl.DataFrame, meaning: Meaning, unit: str) -> list[str]:
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
     known = {"hours": meaning.coverage.get("hours"), "a level": meaning.coverage.get("level")}
-    coverage = captions.coverage_note({**known, "a skill": meaning.coverage.get("skill")}, validated)
+    coverage = captions.coverage_note({**known, "a skill": meaning.coverage.get("skill")}, validated, meaning=meaning)
     suppressed = [note for note in meaning.policy if "suppressed (" in note and not note.startswith("0 ")]
     return [
         *suppressed,

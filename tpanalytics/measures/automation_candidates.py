@@ -151,7 +151,8 @@ def automation_candidates(
         ``h1_hours``         Float64  known H1 hours (lower bound)
         ``h1_hours_high``    Float64  upper bound; null if contract hours are required but missing
         ``share_of_h1``      Float64  share of all known H1 hours, 0 to 1
-        ``validated_share``  Float64  share of ``tasks`` that are validated, 0 to 1
+        ``validated_share``  Float64  share of ``tasks`` that are validated, 0 to 1, among those
+                                      with a state
         ``level_agreement``  Float64  share of job pairs that agree on the level, 0 to 1; null if fewer
                                       than 2 jobs rated the task
         ``hours_coverage``   Float64  share of ``tasks`` that have hours, 0 to 1
@@ -269,7 +270,7 @@ def find_candidates(
         .with_columns(
             basis=pl.lit(weight),
             share_of_h1=pl.col("h1_hours") / total if total else pl.lit(None, dtype=pl.Float64),
-            validated_share=share_of(pl.col("n_validated"), pl.col("tasks")),
+            validated_share=share_of(pl.col("n_validated"), pl.col("tasks") - pl.col("n_stateless")),
             hours_coverage=share_of(pl.col("tasks_with_hours"), pl.col("tasks")),
         )
     )

@@ -20,7 +20,7 @@ from tpanalytics.measures._core.aggregate import (
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of
-from tpanalytics.schema import NOT_ASSESSED
+from tpanalytics.schema import NO_STATE, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +73,12 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
         ``level_coverage_hours``   Float64  share of the known hours in tasks with a level
         ``jobs_profiled_share``    Float64  share of jobs with at least one task
         ``jobs_complete_share``    Float64  share of jobs that have tasks, all of them with hours
-        ``validated_share``        Float64  share of tasks that are validated
-        ``validated_share_hours``  Float64  share of the known hours in validated tasks; overestimated if
-                                            suggested tasks lack hours
+        ``validated_share``        Float64  share of tasks with a validation state that are validated
+        ``validated_share_hours``  Float64  share of the known hours of these tasks in validated tasks;
+                                            overestimated if suggested tasks lack hours
         ``data_grade``             String   A (``both_coverage`` of at least 0.9), B (at least 0.7) or C
-        ``reason``                 String   why shares of tasks (``NO_TASKS``) or only shares of hours
-                                            (``NO_HOURS``) are null
+        ``reason``                 String   why shares of tasks (``NO_TASKS``), shares of hours (``NO_HOURS``)
+                                            or validated shares (``NO_STATES``) are null
         =========================  =======  ==========================================================
 
     Raises
@@ -103,15 +103,16 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
     reduced = aggregate_tasks(profiles, states, by=by, per="group", by_state=True)
     cells = reduced.cells
     assessed = pl.col("level") != NOT_ASSESSED
-    n, hours, validated = pl.col("n"), pl.col("hours"), pl.col("state") == "validated"
+    n, hours, state = pl.col("n"), pl.col("hours"), pl.col("state")
+    validated, has_state = state == "validated", state != NO_STATE
     by_family = cells.group_by("group").agg(
         tasks=n.sum(),
         hours_coverage=n_stated.sum() / n.sum(),
         level_coverage=n.filter(assessed).sum() / n.sum(),
         both_coverage=n_stated.filter(assessed).sum() / n.sum(),
         level_coverage_hours=share_of(hours.filter(assessed).sum(), hours.sum()),
-        validated_share=n.filter(validated).sum() / n.sum(),
-        validated_share_hours=share_of(hours.filter(validated).sum(), hours.sum()),
+        validated_share=share_of(n.filter(validated).sum(), n.filter(has_state).sum()),
+        validated_share_hours=share_of(hours.filter(validated).sum(), hours.filter(has_state).sum()),
     )
     jobs_summed = per_job(reduced._replace(cells=aggregate_jobs(profiles, reduced)))
     result = (
@@ -131,8 +132,10 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
             *("jobs_complete_share", "validated_share", "validated_share_hours", "data_grade"),
             reason=pl.when(pl.col("tasks") == 0)
             .then(pl.lit("NO_TASKS"))
-            .when(pl.col("validated_share_hours").is_null())
-            .then(pl.lit("NO_HOURS")),
+            .when(pl.col("level_coverage_hours").is_null())
+            .then(pl.lit("NO_HOURS"))
+            .when(pl.col("validated_share").is_null())
+            .then(pl.lit("NO_STATES")),
         )
         .sort(reduced.groups.order)
     )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import SchemaError
-from tpanalytics.measures._core.aggregate import NO_STATE, aggregate_tasks, share_of
+from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.checks import check_choice, check_whole, checked_week
-from tpanalytics.schema import IMPUTED, NOT_ASSESSED, counted_states, require
+from tpanalytics.schema import IMPUTED, NO_STATE, NOT_ASSESSED, counted_states, require
 from tpanalytics.typing import ImputeMethod, SameTask
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
 from tpanalytics.measures._core.task_identity import has_no_identity, read_identified
-from tpanalytics.schema import NOT_ASSESSED, level_order
+from tpanalytics.schema import NO_STATE, NOT_ASSESSED, level_order
 from tpanalytics.typing import SameTask, TransitionOf
 
 if TYPE_CHECKING:
@@ -270,5 +270,5 @@ _STATES = {"position": pl.Int32, "state": pl.String}
 
 
 def _rank(state: str) -> tuple[int, str]:
-    order = {"validated": 0, "suggested": 1, "(no state)": 3, "rejected": 4}
+    order = {"validated": 0, "suggested": 1, NO_STATE: 3, "rejected": 4}
     return order.get(state, 2), state

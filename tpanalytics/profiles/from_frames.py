@@ -51,8 +51,6 @@ _KNOWN = [*schema.TASKS, *_OF_JOBS]
 #: Columns without which most measures return nothing.
 _EXPECTED = ("weekly_hours", "ai_impact_level", "validation_state")
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
-#: Label for a missing validation state, as in `states`.
-_NO_STATE = "(no state)"
 #: Columns of counts while jobs are built.
 _N_ROWS, _N_STATES = "number of rows", "number of states"
 _FILL_IN = "Fill it in, or remove the rows."
@@ -157,7 +155,7 @@ def from_frames(
     counts = {"jobs": all_jobs.height, "tasks": int(of_tasks.get_column("n_tasks").sum())}
     manifest = {"tpanalytics": __version__, "source": described, **counts, **notes}
     if counts["tasks"] and not of_tasks.get_column(_N_STATES).sum():
-        manifest["states"] = [_NO_STATE]
+        manifest["states"] = [schema.NO_STATE]
     complete = _with_documented_columns(all_jobs)
     all_described = of_tasks.get_column(_N_ROWS).sum() == counts["tasks"]
     return TaskProfiles(complete, _finished(read, complete, all_described=all_described), manifest)

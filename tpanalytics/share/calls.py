@@ -15,12 +15,11 @@ import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import SnapshotError
-from tpanalytics.measures._core.aggregate import NO_STATE
 from tpanalytics.measures._core.groups import BY_FAMILY, SEPARATOR
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
 from tpanalytics.measures.privacy.policy import Privacy
 from tpanalytics.measures.privacy.release import release
-from tpanalytics.schema import to_polars
+from tpanalytics.schema import NO_STATE, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,9 @@ import polars as pl
 
 from tpanalytics.errors import SchemaError, ShareError
 from tpanalytics.formatting import coverage_percent, listed, percent
-from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures._core.metadata import NULL_REASONS, STATES_UNKNOWN, states_unknown
 from tpanalytics.measures.about import about
+from tpanalytics.schema import NO_STATE
 from tpanalytics.share.frames import flat
 
 if TYPE_CHECKING:
@@ -148,8 +149,10 @@ def _sections(meaning: Meaning, frame: pl.DataFrame) -> Iterator[tuple[str, list
 def _population(meaning: Meaning) -> Iterator[tuple[str, str]]:
     yield "Jobs", f"{meaning.jobs:,}"
     yield "Tasks", f"{meaning.tasks:,}"
-    if meaning.states:
+    if meaning.states and meaning.states != (NO_STATE,):
         yield "Validation states", listed(meaning.states)
+    if states_unknown(meaning):
+        yield "Validation", STATES_UNKNOWN
     if meaning.share_suggested is not None:
         yield "Not validated", f"{percent(meaning.share_suggested)} of tasks"
     if meaning.share_imputed:

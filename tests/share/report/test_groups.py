@@ -95,6 +95,7 @@ def test_groups_are_suppressed_by_the_same_column(snapshots: tuple[tpa.TaskProfi
     }
     assert "1 of 5 countries" not in page(path)
     assert "2 of 5 countries are suppressed" in page(path)
+    assert re.search(r'class="standfirst">\s*4 countries with \d+ jobs and', page(path))
 
 
 def test_skills_of_one_group_are_suppressed_as_for_all_groups(

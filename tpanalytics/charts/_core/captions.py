@@ -10,9 +10,16 @@ import polars as pl
 
 from tpanalytics.formatting import MINUS, NONE, clean_text, coverage_percent, hours, listed, percent, plural, total
 from tpanalytics.measures._core.change_notes import COVERAGE_CHANGE_LIMIT, pull_warnings, state_warnings
+from tpanalytics.measures._core.checks import share_of
 from tpanalytics.measures._core.groups import SEPARATOR
 from tpanalytics.measures._core.labels import by_of, with_labels
-from tpanalytics.measures._core.metadata import NULL_REASONS, attach_metadata, get_metadata
+from tpanalytics.measures._core.metadata import (
+    NULL_REASONS,
+    STATES_UNKNOWN,
+    attach_metadata,
+    get_metadata,
+    states_unknown,
+)
 from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures.privacy.group_counts import counts_fte, members
 from tpanalytics.measures.privacy.policy import SUPPRESSED, SUPPRESSED_MARK, Privacy, suppression_note
@@ -182,24 +189,33 @@ def jobs_and_tasks(jobs: int, tasks: int) -> str:
 
 
 def overall(coverage: pl.DataFrame, column: str) -> float | None:
-    """Average a share across groups, weighted by tasks."""
-    share: float | None = coverage.select((pl.col(column) * pl.col("tasks")).sum() / pl.col("tasks").sum()).item()
+    """Average a share across groups, weighted by tasks. Groups without the share are ignored."""
+    tasks = pl.col("tasks").filter(pl.col(column).is_not_null()).sum()
+    share: float | None = coverage.select(share_of((pl.col(column) * pl.col("tasks")).sum(), tasks)).item()
     return share
 
 
-def coverage_note(have: Mapping[str, float | None], *validated: float | None, of: str = "tasks") -> str:
+def coverage_note(
+    have: Mapping[str, float | None], *validated: float | None, meaning: Meaning | None, of: str = "tasks"
+) -> str:
     """Summarize how many tasks have each part and, optionally, how many are validated."""
+    known_states = meaning is None or not states_unknown(meaning)
     parts = [f"{_amount(value)} have {part}" for part, value in have.items()]
-    parts += [f"{_amount(value)} are validated" for value in validated]
+    parts += [f"{_amount(value)} are validated" for value in validated if known_states]
     parts[0] = parts[0].replace(" have", f" of {of} have", 1)
-    return f"{listed(parts)}. Rejected tasks are excluded."
+    return f"{listed(parts)}. {rejected_note(meaning)}"
+
+
+def rejected_note(meaning: Meaning | None) -> str:
+    """State that rejected tasks are excluded, or that the validation states are unknown."""
+    return STATES_UNKNOWN if meaning is not None and states_unknown(meaning) else "Rejected tasks are excluded."
 
 
 def coverage_of(meaning: Meaning, *parts: str, needed: str = "") -> str:
     """Describe a result's company-wide coverage. `needed` names the fields of `staffed_part`."""
     names = {"hours": "hours", "level": "a level", staffed_part(meaning): needed}
     validated = None if meaning.share_suggested is None else 1 - meaning.share_suggested
-    return coverage_note({names[part]: meaning.coverage.get(part) for part in parts}, validated)
+    return coverage_note({names[part]: meaning.coverage.get(part) for part in parts}, validated, meaning=meaning)
 
 
 def staffed_part(meaning: Meaning) -> str:
@@ -392,7 +408,8 @@ def index_coverage(groups: pl.DataFrame) -> str:
     if not tasks:
         return NO_TASKS_NOTE
     known = {WEIGHTED: total(groups.fill_null(0), "tasks_in_index") / tasks}
-    return f"{coverage_note(known, of=plural(tasks, 'task'))} {MISSING_HOURS}"
+    note = coverage_note(known, of=plural(tasks, "task"), meaning=get_metadata(groups))
+    return f"{note} {MISSING_HOURS}"
 
 
 def index_definition(level_weights: Mapping[str, float]) -> str:
@@ -433,7 +450,7 @@ def coverage_of_both(meaning: Meaning, part: str = "both", *, weighted: bool = F
         return [NO_TASKS_NOTE]
     have = WEIGHTED if weighted else _PARTS[part]
     note = f"{coverage_percent(was)} of tasks before and {coverage_percent(now)} after have {have}."
-    return [f"{note} Rejected tasks are excluded. {MISSING_HOURS}", *state_warnings(meaning.states)]
+    return [f"{note} {rejected_note(meaning)} {MISSING_HOURS}", *state_warnings(meaning.states)]
 
 
 def signed(value: float | None) -> str:

@@ -311,7 +311,9 @@ def _coverage_note(company: pl.DataFrame, shown: Shown, *, selected: bool) -> li
         by = "line and date" if selected else "tenant and date"
         low, high = coverage_percent(shares.min()), coverage_percent(shares.max())  # type: ignore[arg-type]
         ends = [f"{low} of tasks" if low == high else f"{low} to {high} of tasks, by {by},"]
-    return [f"{listed(dict.fromkeys(ends))} have {have}. Rejected tasks are excluded. {captions.MISSING_HOURS}"]
+    return [
+        f"{listed(dict.fromkeys(ends))} have {have}. {captions.rejected_note(shown.meaning)} {captions.MISSING_HOURS}"
+    ]
 
 
 def _sources(history: History, shown: Shown) -> list[str]:

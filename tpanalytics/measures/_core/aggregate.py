@@ -37,6 +37,7 @@ from tpanalytics.measures._core.snapshots import (
 from tpanalytics.schema import (
     COUNTED_STATES,
     IMPUTED,
+    NO_STATE,
     NOT_ASSESSED,
     History,
     TaskProfiles,
@@ -51,11 +52,7 @@ if TYPE_CHECKING:
 
     from tpanalytics.typing import By
 
-#: Label for a missing validation state. Tasks without a state are only counted if this label is requested.
-NO_STATE = "(no state)"
-
 __all__ = [
-    "NO_STATE",
     "Inputs",
     "People",
     "TaskCounts",

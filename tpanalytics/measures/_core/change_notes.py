@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tpanalytics.measures._core.metadata import grade_of, meaning_of
+from tpanalytics.measures._core.metadata import grade_of, meaning_of, states_unknown
 from tpanalytics.measures._core.weights import unmapped
-from tpanalytics.schema import COUNTED_STATES
+from tpanalytics.schema import COUNTED_STATES, NO_STATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,12 +87,14 @@ def _summary(when: str, meaning: Meaning) -> str:
     coverage = meaning.coverage.get("both")
     both = "" if coverage is None else f", {coverage:.1%} with hours and a level"
     suggested = "" if not meaning.share_suggested else f", {meaning.share_suggested:.1%} not validated"
+    if states_unknown(meaning):
+        suggested = " in unknown validation states"
     return f"{when}: {meaning.jobs:,} jobs and {meaning.tasks:,} tasks{both}{suggested}"
 
 
 def counts_suggested(states: Sequence[str]) -> bool:
     """Return `True` if suggested tasks are counted. Validating a task then doesn't change any figures."""
-    return set(COUNTED_STATES) <= set(states)
+    return set(COUNTED_STATES) <= set(states) or set(states) == {NO_STATE}
 
 
 def state_warnings(states: Sequence[str]) -> tuple[str, ...]:

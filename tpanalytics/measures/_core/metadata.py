@@ -15,7 +15,7 @@ import polars as pl
 from tpanalytics.formatting import html_lines, plural
 from tpanalytics.measures._core.aggregate import each_task_once
 from tpanalytics.measures._core.staff import STAFF, people_notes
-from tpanalytics.schema import NOT_ASSESSED
+from tpanalytics.schema import NO_STATE, NOT_ASSESSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NULL_REASONS",
+    "STATES_UNKNOWN",
     "Meaning",
     "MeasureResult",
     "attach_metadata",
@@ -32,6 +33,7 @@ __all__ = [
     "grade",
     "grade_of",
     "meaning_of",
+    "states_unknown",
     "without_totals",
 ]
 
@@ -40,6 +42,7 @@ NULL_REASONS = {
     "NO_JOBS": "there are no jobs",
     "NO_TASKS": "there are no tasks",
     "NO_HOURS": "no task has hours above 0",
+    "NO_STATES": "the validation state is unknown",
     "NO_LEVELS": "no task has a level with a weight",
     "NO_HEADCOUNT": "no job has a headcount",
     "NO_CONTRACT_HOURS": "contract hours are missing",
@@ -54,6 +57,8 @@ NULL_REASONS = {
     "GROUPS_OVERLAP": "groups overlap, and the total counts each job once",
     "SUPPRESSED": "suppressed (small group)",
 }
+#: Stated instead of a share of validated tasks if no task has a validation state.
+STATES_UNKNOWN = "The validation state of the tasks is unknown."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +87,7 @@ class Meaning:
         Share of tasks (0 to 1) with ``hours``, a ``level``, or ``both``. Figures for all people also include the share
         of ``jobs with headcount`` or ``jobs with full-time equivalents``. None if there are no tasks or jobs.
     share_suggested
-        Share of tasks that are not validated, 0 to 1.
+        Share of tasks that are not validated, 0 to 1, among those with a validation state. None if none has one.
     share_imputed
         Share of hours that are imputed, 0 to 1. See `impute_hours`.
     policy
@@ -124,9 +129,11 @@ class Meaning:
         ratio = f" ({self.numerator} / {self.denominator})" if self.denominator else ""
         coverage = ", ".join(f"{name} {share:.0%}" for name, share in self.coverage.items() if share is not None)
         suggested = "" if self.share_suggested is None else f", {self.share_suggested:.0%} not validated"
+        states = "" if self.states == (NO_STATE,) else f" ({' or '.join(self.states)})"
         lines = [
             f"{self.measure}: {self.value}. Unit: {self.unit}{ratio}. Basis: {self.basis}.",
-            f"{self.jobs:,} jobs, {self.tasks:,} tasks ({' or '.join(self.states)}){suggested}.",
+            f"{self.jobs:,} jobs, {self.tasks:,} tasks{states}{suggested}.",
+            *[STATES_UNKNOWN] * states_unknown(self),
             *([f"Coverage: {coverage}; data grade {self.grade or '-'}."] if coverage else []),
             *self.policy,
             *(
@@ -203,6 +210,12 @@ def get_metadata(result: pl.DataFrame) -> Meaning | None:
     return meaning if note in meaning.warnings else replace(meaning, warnings=(*meaning.warnings, note))
 
 
+def states_unknown(meaning: Meaning) -> bool:
+    """Return whether no counted task has a validation state."""
+    only = meaning.states == (NO_STATE,)
+    return only or (NO_STATE in meaning.states and meaning.share_suggested is None and bool(meaning.coverage))
+
+
 def without_totals(meaning: Meaning) -> Meaning:
     """Remove metadata that describes the full result: coverage, grade and share of suggested tasks."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None)
@@ -227,6 +240,8 @@ def meaning_of(
     jobs, cells = reduced.jobs, each_task_once(reduced)
     columns = columns or reduced.groups.columns
     n = _total(cells, "n")
+    states = dict(reduced.states.rows())
+    n_with_state = sum(states.values()) - states.get(NO_STATE, 0)
     # Imputed hours must not increase the coverage or the grade.
     n_imputed = _total(cells, "n_imputed")
     coverage: dict[str, float | None] = {"hours": _share(_total(cells, "n_known") - n_imputed, n)}
@@ -247,7 +262,7 @@ def meaning_of(
         tasks=int(n),
         states=tuple(reduced.counted),
         coverage=coverage,
-        share_suggested=_share(dict(reduced.states.rows()).get("suggested", 0), n),
+        share_suggested=_share(n_with_state - states.get("validated", 0), n_with_state),
         share_imputed=share_imputed,
         grade=grade_of(coverage.get(covered)),
         policy=(*policy, *people_notes(reduced), *columns.overlap_notes(staffed=facts["basis"] in STAFF)),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from tpanalytics.measures._core.metadata import STATES_UNKNOWN
 from tpanalytics.measures.coverage import GROUPS, compare_hours_coverage
 from tpanalytics.measures.hours import OVER_DESCRIBED, UNDER_DESCRIBED, is_over, is_under
-from tpanalytics.schema import LEVELS, NO_FAMILY, NOT_ASSESSED, level_order
+from tpanalytics.schema import LEVELS, NO_FAMILY, NO_STATE, NOT_ASSESSED, level_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,23 +156,36 @@ def checks_of_tasks(look: Look) -> Iterator[Check]:
         floor="warning",
         so=f": {listed}{', and others' * (len(counts) > _EXAMPLES)}. Without a weight they count as not assessed",
     )
-    suggested = pl.col("state") != "validated"
-    by_hours = look.share_of_hours(cells.filter(suggested))
-    by_tasks = float(cells.filter(suggested).get_column("n").sum()) / max(all_tasks, 1)
-    differs = by_hours is not None and abs(by_tasks - by_hours) > 0.02
-    yield check(
-        "not_validated",
-        "{n} {are} not validated",
-        suggested,
-        cap="warning",
-        so=". No task has hours"
-        if by_hours is None
-        else f", with {by_hours:.1%} of the hours{'. State which of the two shares you quote' if differs else ''}",
-    )
+    yield _validated(look)
     yield _zero_hours(look)
     yield _too_long(look)
     yield _evidence(look)
     yield _uneven(look)
+
+
+def _validated(look: Look) -> Check:
+    cells = look.cells.filter(pl.col("state") != NO_STATE)
+    of = int(cells.get_column("n").sum())
+    if look.tasks and not of:
+        return unknown("not_validated", "NO_STATES", STATES_UNKNOWN, 0)
+    suggested = cells.filter(pl.col("state") != "validated")
+    n_suggested = int(suggested.get_column("n").sum())
+    total = float(cells.get_column("hours").sum())
+    by_hours = float(suggested.get_column("hours").sum()) / total if total > 0 else None
+    differs = by_hours is not None and abs(n_suggested / max(of, 1) - by_hours) > 0.02
+    return found(
+        "not_validated",
+        "{n} {are} not validated",
+        n_suggested,
+        of,
+        "tasks",
+        cap="warning",
+        so=". No task has hours"
+        if by_hours is None
+        else f", with {by_hours:.1%} of the hours{'. State which of the two shares you quote' if differs else ''}",
+        share_hours=look.share_of_hours(suggested),
+        examples=look.ids(suggested.filter(pl.col("n") > 0).get_column("job")),
+    )
 
 
 def _zero_hours(look: Look) -> Check:

@@ -32,7 +32,7 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.schema import LEVELS, NOT_ASSESSED, counted_states, require
+from tpanalytics.schema import LEVELS, NO_STATE, NOT_ASSESSED, counted_states, require
 from tpanalytics.typing import SameTask
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class IdentifiedTasks(NamedTuple):
     keys: pl.DataFrame
     #: Sorted, with one row per task, job and level: ``key, job, level`` (never null), ``n`` rows, ``n_known`` with
     #: hours, ``hours`` (total per week, or null if there are none), ``longest`` (hours of the longest row), ``imputed``
-    #: hours, ``n_imputed`` rows with imputed hours and ``n_validated`` rows.
+    #: hours, ``n_imputed`` rows with imputed hours, ``n_validated`` rows and ``n_stateless`` rows without a state.
     rows: pl.DataFrame
     groups: Groups
     people: People | None = None
@@ -87,7 +87,7 @@ class TaskMatrix(NamedTuple):
     reduced: TaskCounts
     #: ``key, name, task`` as in `IdentifiedTasks`, omitting those without an identity.
     keys: pl.DataFrame
-    #: One row per task and job: ``key, job, level, n, n_known, hours, n_validated``.
+    #: One row per task and job: ``key, job, level, n, n_known, hours, n_validated, n_stateless``.
     rows: pl.DataFrame
     #: Unique ``key, level`` pairs before merging rows.
     levels: pl.DataFrame
@@ -139,12 +139,13 @@ def aggregate_by_identity(
             imputed=known_sum("imputed"),
             n_imputed=pl.col("n_imputed").sum(),
             n_validated=pl.col("n").filter(pl.col("state") == "validated").sum(),
+            n_stateless=pl.col("n").filter(pl.col("state") == NO_STATE).sum(),
         )
     )
     return IdentifiedTasks(jobs.drop("n_tasks", strict=False), keys, rows, groups, inputs.people)
 
 
-_COUNTS = ("n", "n_known", "n_imputed", "n_validated")
+_COUNTS = ("n", "n_known", "n_imputed", "n_validated", "n_stateless")
 
 
 def one_row_per_task(rows: pl.DataFrame, *, hours: RepeatedHours = "keep") -> pl.DataFrame:
@@ -212,8 +213,9 @@ def resolve_repeats(tasks: IdentifiedTasks) -> pl.DataFrame:
 
 def states_of_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Count tasks by validation state, in the `aggregate.TaskCounts` format."""
-    n, validated = (int(rows.get_column(name).sum()) for name in ("n", "n_validated"))
-    return pl.DataFrame({"state": ["suggested", "validated"], "n": [n - validated, validated]})
+    n, validated, stateless = (int(rows.get_column(name).sum()) for name in ("n", "n_validated", "n_stateless"))
+    counts = {NO_STATE: stateless, "suggested": n - validated - stateless, "validated": validated}
+    return pl.DataFrame({"state": list(counts), "n": list(counts.values())})
 
 
 def task_matrix(
@@ -239,7 +241,7 @@ def task_matrix(
         *(_same_texts(keys) if same_task == "id" else ()),
         *_unknown_levels(levels),
     )
-    wanted = ("key", "job", "level", "n", "n_known", "hours", "n_validated")
+    wanted = ("key", "job", "level", "n", "n_known", "hours", "n_validated", "n_stateless")
     return TaskMatrix(reduced, keys, rows.select(wanted), levels, warnings)
 
 
@@ -263,7 +265,7 @@ def _unknown_levels(levels: pl.DataFrame) -> tuple[str, ...]:
 
 
 def per_task(matrix: TaskMatrix) -> pl.DataFrame:
-    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated`` for each task.
+    """Return ``key, jobs, families, tasks, tasks_with_hours, hours, n_validated, n_stateless`` for each task.
 
     The families are null if the groups are not job families.
     """
@@ -279,10 +281,11 @@ def per_task(matrix: TaskMatrix) -> pl.DataFrame:
             tasks_with_hours=pl.col("n_known").sum(),
             hours=known_sum("hours"),
             n_validated=pl.col("n_validated").sum(),
+            n_stateless=pl.col("n_stateless").sum(),
         )
         .sort("key")
         .with_columns(
-            pl.col(name).cast(pl.UInt32) for name in ("jobs", "families", "tasks", "tasks_with_hours", "n_validated")
+            pl.col("jobs", "families", "tasks", "tasks_with_hours", "n_validated", "n_stateless").cast(pl.UInt32)
         )
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.formatting import NONE, coverage_percent, percent, plural
-from tpanalytics.measures._core.metadata import grade_of
+from tpanalytics.measures._core.metadata import STATES_UNKNOWN, grade_of
 from tpanalytics.share.report.tables import SEPARATOR, between, number
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def sentences(scope: ReportScope, results: Results) -> list[str]:
 
 def _judgements(scope: ReportScope) -> str:
     states = pl.col("validation_state").cast(pl.String)
-    counted = scope.shown.tasks.filter(states.is_in(list(scope.states)))
+    counted = scope.shown.tasks.filter(states.is_in(list(scope.states)))  # not those without a state
+    if not counted.height:
+        return f"AI impact levels are judgements. {STATES_UNKNOWN}"
     validated = counted.filter(states == "validated").height
     return f"AI impact levels are judgements. {coverage_percent(validated / counted.height)} of tasks are validated."
 

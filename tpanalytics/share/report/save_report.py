@@ -15,6 +15,7 @@ from tpanalytics.charts._core.grouping import capitalized
 from tpanalytics.errors import ShareError, collect_warnings, warn
 from tpanalytics.formatting import clean_text, plural
 from tpanalytics.measures._core.groups import BY_FAMILY, noun
+from tpanalytics.measures._core.metadata import STATES_UNKNOWN, states_unknown
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.privacy.group_counts import counts_fte
 from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL, suppression_note
@@ -257,7 +258,7 @@ def _standfirst(scope: ReportScope) -> str:
     if scope.by is None:
         return f"{plural(jobs.height, 'job')} with {tasks}. Missing data are shown as missing."
     grouping, members = scope.grouping, scope.members.get_column("group")
-    groups = grouping.count(members.filter(members != grouping.missing_label).n_unique())
+    groups = grouping.counted(members.filter(members != grouping.missing_label).n_unique())
     without = (members == grouping.missing_label).sum()
     note = f" {plural(without, 'job')} {'has' if without == 1 else 'have'} no {grouping.one}." if without else ""
     return f"{groups} with {plural(jobs.height, 'job')} and {tasks}.{note} Missing data are shown as missing."
@@ -315,8 +316,11 @@ def _method(parts: Sequence[_Part]) -> list[dict[str, Any]]:
     counts = Counter(line for _, meaning in meanings.values() for line in dict.fromkeys(meaning.policy))
     common = [line for line, n in counts.items() if n > 1]
     states = next((meaning.states for _, meaning in meanings.values() if meaning.states), ())
+    counted = f"Tasks in state {' or '.join(states)} are counted. Rejected tasks are excluded unless stated otherwise."
+    if any(states_unknown(meaning) for _, meaning in meanings.values()):
+        counted = STATES_UNKNOWN
     general = [
-        f"Tasks in state {' or '.join(states)} are counted. Rejected tasks are excluded unless stated otherwise.",
+        counted,
         "Data grade A: coverage of at least 90%. B: at least 70%. C: below 70%; do not quote on its own.",
         *common,
     ]

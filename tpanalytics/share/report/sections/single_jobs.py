@@ -10,6 +10,7 @@ from tpanalytics.formatting import plural
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.measures.privacy.suppress_jobs import suppressed_jobs
+from tpanalytics.schema import NO_STATE
 from tpanalytics.share.report.tables import Column, ReportTable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ JOBS = (
 )
 RATIONALES = (
     'part.tasks.join(part.jobs.select("job_id", group=GROUP), on="job_id")'
-    '.filter(pl.col("ai_impact_level") == "H1", pl.col("validation_state").is_in(states), '
+    '.filter(pl.col("ai_impact_level") == "H1", pl.col("validation_state").fill_null("(no state)").is_in(states), '
     'pl.col("ai_impact_rationale").is_not_null(), ~pl.col("group").is_in(SUPPRESSED_GROUPS))'
     '.group_by("group", "task", "ai_impact_rationale").agg(hours=pl.col("weekly_hours").sum())'
     '.sort("hours", "group", "task", "ai_impact_rationale", descending=[True, False, False, False])'
@@ -95,7 +96,7 @@ def rationales(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
         tasks.join(scope.members, on="job_id", how="left")
         .filter(
             pl.col("ai_impact_level") == "H1",
-            pl.col("validation_state").is_in(list(scope.states)),
+            pl.col("validation_state").fill_null(NO_STATE).is_in(list(scope.states)),
             pl.col("ai_impact_rationale").is_not_null(),
             ~pl.col("group").is_in(list(scope.suppressed)),
         )
