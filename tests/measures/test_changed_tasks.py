@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -87,11 +88,14 @@ def test_each_kind_of_change() -> None:
         ("measured", "newly measured", "H1", "H1", None, 5.0, None, None, None, None, 5.0),
     ]
     assert table.select("task", "job_name").row(0) == ("Do new with care", "j000")
-    assert "6 changed tasks" in str(tpa.about(table))
+    assert "6 changed tasks: 1 added, 1 removed, 1 re-rated, 1 re-rated with hours changed, 1 hours changed, 1" in str(
+        tpa.about(table)
+    )
 
 
 def test_groups_names_and_tasks_without_an_id() -> None:
-    before, after = one_job(task("H1", 2.0, key=None)), one_job(task("H1", 5.0, key=None), family="B")
+    same = task("H1", 1.0, key="same")
+    before, after = one_job(same, task("H1", 2.0, key=None)), one_job(same, task("H1", 5.0, key=None), family="B")
     row = tpa.changed_tasks(before, after).row(0, named=True)
     assert (row["job_family"], row["task_id"], row["task"], row["change"]) == ("B", None, None, "newly measured")
     assert row["newly_measured"] == 3.0
@@ -99,6 +103,44 @@ def test_groups_names_and_tasks_without_an_id() -> None:
     assert by_job.columns[:4] == ["job_id", "job_name", "task_id", "task"]
     assert tpa.changed_tasks(before, before).height == 0
     assert tpa.changed_tasks(profiles_of([]), profiles_of([])).height == 0
+
+
+def test_no_term_is_a_negative_zero() -> None:
+    before = one_job(task("H1", 0.0, key="gone"), task("H2", 5.0, key="shorter"), task("H1", 0.0, key="rated"))
+    after = one_job(task("H2", 2.0, key="shorter"), task("H2", 0.0, key="rated"))
+    table = tpa.changed_tasks(before, after)
+    terms = [value for name in TERMS for value in table.get_column(name).drop_nulls()]
+    assert terms == [0.0] * 5
+    assert "-0.0" not in str(terms)
+
+
+def test_tasks_are_matched_by_text_if_a_snapshot_has_no_ids() -> None:
+    tasks = pl.DataFrame(
+        {
+            "job_id": ["1", "1", "1"],
+            "task": ["Plan", "Report", "Archive"],
+            "weekly_hours": [2.0, 3.0, 4.0],
+            "ai_impact_level": ["H2", "H1", "H3"],
+        }
+    )
+    before = tpa.from_frames(tasks)
+    after = tpa.from_frames(tasks.with_columns(ai_impact_level=pl.Series(["H1", "H1", "H3"])))
+    with_ids = replace(after, tasks=after.tasks.with_columns(task_id=pl.Series(["a", "b", "c"])))
+    for later in (after, with_ids):
+        changed = tpa.changed_tasks(before, later)
+        assert changed.select("task", "change", "relevelled").rows() == [("Plan", "re-rated", 2.0)]
+        assert "Tasks are matched by text, because ids are missing." in tpa.about(changed).warnings
+        assert tpa.compare(before, later, by=None)["relevelled"].to_list() == [2.0]
+        moves = tpa.transitions(before, later)
+        assert moves.filter(move="relevelled")["tasks"].sum() == 1
+        assert tpa.transitions(before, later, of="state").rows() == [("(no state)", "(no state)", 3, 1, 1.0)]
+    both = with_ids, replace(with_ids, tasks=with_ids.tasks.reverse())
+    assert tpa.changed_tasks(*both).height == 0
+    assert "matched by text" not in str(tpa.about(tpa.changed_tasks(*both)))
+    copy = pl.concat([tasks, tasks.with_columns(job_id=pl.lit("2"))])
+    shared = tpa.shared_tasks(tpa.from_frames(copy))
+    assert shared.height == 3
+    assert "Tasks are matched by text, because ids are missing." in tpa.about(shared).warnings
 
 
 def test_invalid_arguments() -> None:

@@ -14,6 +14,7 @@ from tpanalytics.formatting import coverage_percent, listed, percent, plural
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.metadata import grade
+from tpanalytics.measures._core.task_identity import BY_TEXT
 from tpanalytics.measures.about import about
 from tpanalytics.measures.concentration import concentration_curve
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -285,7 +286,7 @@ def _headline(ends: dict[str, Any], meaning: Meaning) -> str:
 
 
 def _footnotes(meaning: Meaning, same_task: SameTask) -> list[str]:
-    key = "id" if same_task == "id" else "text"
+    key = "text" if same_task == "text" or BY_TEXT in meaning.warnings else "id"
     lines = [
         f"{captions.coverage_of(meaning, 'hours', 'level')} {captions.MISSING_HOURS}",
         f"{captions.grade_note('hours', meaning.grade)} {captions.LEVELS_NOTE}",

@@ -115,8 +115,9 @@ def automation_candidates(
         ``"hours"`` counts each job once. ``"headcount"`` multiplies each job's hours by its people and ``"fte"`` by its
         full-time equivalents, excluding jobs without them.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are merged
-        and their hours added up. Conflicting levels count as not assessed unless the validated rows agree.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Without ids, texts are compared.
+        Matching rows of the same job are merged and their hours added up. Conflicting levels count as not assessed
+        unless the validated rows agree.
     contract_hours
         Weekly contract hours to assume for jobs without any. This only affects ``h1_hours_high``. If None, nothing is
         assumed.

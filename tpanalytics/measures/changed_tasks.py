@@ -54,8 +54,8 @@ def changed_tasks(
     level
         AI impact level of the last columns.
     same_task
-        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same
-        job are merged and their hours added up.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Without ids, texts are
+        compared. Matching rows of the same job are merged and their hours added up.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
         Tasks that have since been rejected count as removed.
@@ -121,8 +121,9 @@ def changed_tasks(
             unit="hours per week",
             basis="hours",
             policy=(
-                f"Tasks are matched by job and {'id' if same_task == 'id' else 'text'}.",
-                f"{plural(result.height, 'changed task')}. The sums of the last columns equal the terms of `compare`.",
+                f"Tasks are matched by job and {pair.matched_by}.",
+                _summary(result),
+                "The sums of the last columns equal the terms of `compare`.",
                 "Newly measured tasks have hours or levels missing in one snapshot, and are not changes in the work.",
                 "Missing hours are excluded, not counted as zero.",
                 f"Jobs in both snapshots are counted in their {pair.groups.noun} of the later one.",
@@ -130,6 +131,13 @@ def changed_tasks(
             warnings=(*pull_warnings(before, after), *match_warnings(everything)),
         ),
     )
+
+
+def _summary(result: pl.DataFrame) -> str:
+    """Count the changed tasks, in total and by kind of change."""
+    counts = dict(result.group_by("change").len().rows())
+    kinds = [f"{counts[change]:,} {change.replace(', ', ' with ')}" for change in CHANGES if change in counts]
+    return f"{plural(result.height, 'changed task')}{': ' * bool(kinds)}{', '.join(kinds)}."
 
 
 def _change() -> pl.Expr:
@@ -165,7 +173,7 @@ def _named_rows(tasks: pl.DataFrame, pair: Pair) -> pl.DataFrame:
         .join(jobs, on="job_id", how="left", maintain_order="left")
         .join(texts, on="name", how="left", maintain_order="left")
     )
-    task_id = pl.col("name") if pair.same_task == "id" else pl.lit(None, dtype=pl.String)
+    task_id = pl.col("name") if pair.matched_by == "id" else pl.lit(None, dtype=pl.String)
     named = pl.col("named")
     return rows.select(
         "group",

@@ -64,9 +64,9 @@ def compare(
     level
         AI impact level, either H1 to H5 or any other level in the data.
     same_task
-        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same
-        job are merged and their hours added up. Conflicting levels count as not assessed unless the validated rows
-        agree.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Without ids, texts are
+        compared. Matching rows of the same job are merged and their hours added up. Conflicting levels count as not
+        assessed unless the validated rows agree.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
         Tasks that have since been rejected count as removed. To see them, use
@@ -154,7 +154,7 @@ def compare(
             unit="hours per week",
             basis="hours",
             policy=(
-                f"Tasks are matched by job and {'id' if same_task == 'id' else 'text'}.",
+                f"Tasks are matched by job and {pair.matched_by}.",
                 "Newly measured hours reflect hours or levels missing in one snapshot, not changes in the work.",
                 "Missing hours are excluded, not counted as zero.",
                 f"Jobs in both snapshots are counted in their {pair.groups.noun} of the later one.",
@@ -194,6 +194,11 @@ def all_together(
     return match_at_level(before, after, states, by=None, same_task=same_task, level=level)
 
 
+def _positive_zero(term: pl.Expr) -> pl.Expr:
+    # Polars removes `+ 0.0` from expressions.
+    return pl.when(term == 0).then(0.0).otherwise(term)
+
+
 def with_terms(tasks: pl.DataFrame, level: str) -> pl.DataFrame:
     """Add each task's `TERMS`, its hours at the level (``was``, ``now``), and how it changed (``is_added`` ...)."""
     in_before, in_after, named = pl.col("n_before").is_not_null(), pl.col("n_after").is_not_null(), pl.col("named")
@@ -206,9 +211,9 @@ def with_terms(tasks: pl.DataFrame, level: str) -> pl.DataFrame:
         was=was,
         now=now,
         added=pl.when(added).then(now),
-        removed=pl.when(removed).then(-was),
-        relevelled=pl.when(measured).then((h1 + h2) / 2 * (z2 - z1)),
-        hours_changed=pl.when(measured).then((z1 + z2) / 2 * (h2 - h1)),
+        removed=pl.when(removed).then(_positive_zero(-was)),
+        relevelled=pl.when(measured).then(_positive_zero((h1 + h2) / 2 * (z2 - z1))),
+        hours_changed=pl.when(measured).then(_positive_zero((z1 + z2) / 2 * (h2 - h1))),
         newly_measured=pl.when(~(added | removed | measured)).then(now - was),
         is_added=added,
         is_removed=removed,

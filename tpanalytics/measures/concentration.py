@@ -50,7 +50,8 @@ def concentration(
         column of tasks, these are the groups where it has such a task. Jobs without people are in a group such as
         ``(no country)``.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. The hours of matching rows are added up.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Without ids, texts are compared. The
+        hours of matching rows are added up.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
 

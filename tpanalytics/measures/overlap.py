@@ -49,8 +49,9 @@ def overlap(
         column of tasks, these are the groups where it has such a task. Jobs without people are in a group such as
         ``(no country)``.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are
-        merged. Differently worded tasks do not match, so the overlap is a lower bound.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Without ids, texts are compared.
+        Matching rows of the same job are merged. Differently worded tasks do not match, so the overlap is a lower
+        bound.
     contract_hours
         Weekly contract hours to assume for jobs without any. This only affects the bounds. If None, nothing is assumed.
     states

@@ -42,8 +42,9 @@ def shared_tasks(
         Task profiles. Uses ``job_id, job_family`` and, if present, ``headcount`` (people) from `jobs`,
         and ``job_id, task_id, task, ai_impact_level, validation_state, weekly_hours`` (hours per week) from `tasks`.
     same_task
-        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same job are
-        merged. Differently worded tasks do not match, so the shared work is a lower bound.
+        Match tasks by ``"id"``, or by ``"text"`` ignoring case and whitespace. Without ids, texts are compared.
+        Matching rows of the same job are merged. Differently worded tasks do not match, so the shared work is a lower
+        bound.
     min_jobs
         Minimum number of jobs with the task.
     states

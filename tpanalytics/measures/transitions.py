@@ -14,7 +14,7 @@ from tpanalytics.measures._core.change_notes import job_warnings, match_warnings
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.snapshot_pairs import jobs_of, match_tasks
-from tpanalytics.measures._core.task_identity import has_no_identity, read_identified
+from tpanalytics.measures._core.task_identity import BY_TEXT, has_no_identity, read_identified
 from tpanalytics.schema import NO_STATE, NOT_ASSESSED, level_order
 from tpanalytics.typing import SameTask, TransitionOf
 
@@ -52,8 +52,9 @@ def transitions(
     of
         Use ``"level"`` for AI impact levels, or ``"state"`` for validation states.
     same_task
-        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Matching rows of the same
-        job are merged, using the state that comes first in the order described below.
+        Match the tasks of a job by ``"id"``, or by ``"text"`` ignoring case and whitespace. Without ids, texts are
+        compared. Matching rows of the same job are merged, using the state that comes first in the order described
+        below.
     states
         Validation states to include. None means ``profiles.manifest["states"]``, or validated and suggested.
         Cannot be combined with ``of="state"``, which always includes all states.
@@ -150,7 +151,7 @@ def _of_levels(
             unit="tasks, and hours per week",
             basis="task",
             policy=(
-                f"Tasks are matched by job and task {same_task}.",
+                f"Tasks are matched by job and task {pair.matched_by}.",
                 "Tasks without a level are 'not assessed'. Newly assessed tasks change the data, not the work.",
                 "Hours include only tasks with hours in each snapshot that contains them; missing hours are not zero.",
             ),
@@ -202,8 +203,8 @@ def _position(column: str, order: Sequence[str]) -> pl.Expr:
 
 
 def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -> pl.DataFrame:
-    counts_before, states_before = _states(before, same_task)
-    counts_after, states_after = _states(after, same_task)
+    sides, matched_by = _states_of_both(before, after, same_task)
+    (counts_before, states_before), (counts_after, states_after) = sides
     states = sorted({*counts_before.states.get_column("state"), *counts_after.states.get_column("state")}, key=_rank)
     share = pl.col("tasks") / pl.col("tasks").sum().over("state_before")
     result = (
@@ -224,10 +225,11 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
         basis="task",
         policy=(
             f"Before: {counts_before.jobs.height:,} jobs; after: {counts_after.jobs.height:,} jobs.",
-            f"Tasks are matched by job and task {same_task}; tasks without {same_task} are excluded.",
+            f"Tasks are matched by job and task {matched_by}; tasks without {matched_by} are excluded.",
             "Rejected tasks are included, unlike in other measures.",
         ),
         warnings=(
+            *([BY_TEXT] * (matched_by != same_task)),
             *pull_warnings(before, after),
             *(
                 ["Neither snapshot contains rejected tasks. Removed tasks may have been rejected and not exported."]
@@ -237,6 +239,23 @@ def _of_states(before: TaskProfiles, after: TaskProfiles, same_task: SameTask) -
         ),
     )
     return attach_metadata(result, replace(meaning, coverage={}, grade=None))
+
+
+def _states_of_both(
+    before: TaskProfiles, after: TaskProfiles, same_task: SameTask
+) -> tuple[list[tuple[TaskCounts, pl.DataFrame]], SameTask]:
+    """Return the `_states` of both snapshots, by text if one has no ids. Also returns how the tasks are matched."""
+    found = [_states(each, same_task) for each in (before, after)]
+    if same_task == "id" and any(map(_has_no_identities, found)):
+        by_text = [_states(each, "text") for each in (before, after)]
+        if not any(map(_has_no_identities, by_text)):
+            return by_text, "text"
+    return found, same_task
+
+
+def _has_no_identities(side: tuple[TaskCounts, pl.DataFrame]) -> bool:
+    counts, states = side
+    return states.is_empty() and not counts.states.is_empty()
 
 
 def _states(profiles: TaskProfiles, same_task: SameTask) -> tuple[TaskCounts, pl.DataFrame]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.measures._core.metadata import grade_of, meaning_of, states_unknown
+from tpanalytics.measures._core.task_identity import BY_TEXT
 from tpanalytics.measures._core.weights import unmapped
 from tpanalytics.schema import COUNTED_STATES, NO_STATE
 
@@ -172,6 +173,9 @@ def _n(count: int, singular: str, plural: str) -> str:
     return f"{count:,} {singular if count == 1 else plural}"
 
 
+_OTHER = {"id": "text", "text": "id"}
+
+
 def match_warnings(pair: Pair) -> tuple[str, ...]:
     """Return warnings about tasks that match poorly, such as those with no identity or conflicting levels."""
     in_both = pair.jobs.drop_nulls().height
@@ -186,13 +190,13 @@ def match_warnings(pair: Pair) -> tuple[str, ...]:
         .filter("named")
         .sum(),
     ).row(0, named=True)
-    warnings = list(job_warnings(pair.jobs, pair.groups.noun))
+    warnings = [*([BY_TEXT] * (pair.matched_by != pair.same_task)), *job_warnings(pair.jobs, pair.groups.noun)]
     if in_both and counts["before"] and counts["after"] and not counts["matched"]:
-        other = "text" if pair.same_task == "id" else "id"
-        warnings.append(f"No task has the same {pair.same_task} in both snapshots. Try same_task={other!r}.")
+        other = "" if pair.matched_by != pair.same_task else f" Try same_task={_OTHER[pair.same_task]!r}."
+        warnings.append(f"No task has the same {pair.matched_by} in both snapshots.{other}")
     if counts["nameless"]:
         warnings.append(
-            f"{_n(counts['nameless'], 'task has', 'tasks have')} no {pair.same_task} to match by. "
+            f"{_n(counts['nameless'], 'task has', 'tasks have')} no {pair.matched_by} to match by. "
             "Changes to their hours count as newly measured."
         )
     if counts["repeated"]:

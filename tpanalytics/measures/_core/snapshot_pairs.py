@@ -10,8 +10,8 @@ from tpanalytics.measures._core.aggregate import TaskCounts, known_sum
 from tpanalytics.measures._core.groups import BY_FAMILY, check_groups_of_both, groups_of_both
 from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.task_identity import (
-    aggregate_by_identity,
     has_no_identity,
+    identify_tasks,
     resolve_repeats,
     states_of_rows,
 )
@@ -45,8 +45,9 @@ class Pair(NamedTuple):
     after: TaskCounts
     #: Sorted levels from both snapshots.
     levels: list[str]
-    #: Whether tasks are matched by id or by text.
+    #: How tasks should be matched, by id or by text, and how they are.
     same_task: SameTask
+    matched_by: SameTask
     #: Groups in either snapshot.
     groups: Groups
     #: ``name, task`` for the tasks of each snapshot, with the text of the task.
@@ -66,10 +67,8 @@ def match_tasks(
     check_one_snapshot(before=before, after=after)
     check_groups_of_both(before, after, by)
     counted = counted_states(states, before, after)
-    sides = [
-        _one_job_per_group(aggregate_by_identity(profiles, counted, same_task=same_task, by=by))
-        for profiles in (before, after)
-    ]
+    identified, matched_by = identify_tasks(before, after, states=counted, same_task=same_task, by=by)
+    sides = [_one_job_per_group(side) for side in identified]
     resolved = [resolve_repeats(side) for side in sides]
     rows = [_one_per_name(*side, level) for side in zip(sides, resolved, strict=True)]
     facts = [name for name in rows[0].columns if name not in ("job_id", "name")]
@@ -90,7 +89,7 @@ def match_tasks(
     levels = level_order(level for side in sides for level in side.rows.get_column("level").unique())
     groups = groups_of_both(first.groups, second.groups)
     texts = (sides[0].keys.select("name", "task"), sides[1].keys.select("name", "task"))
-    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task, groups, texts)
+    return Pair(jobs_of(first.jobs, second.jobs), tasks, first, second, levels, same_task, matched_by, groups, texts)
 
 
 def one_job_per_group(jobs: pl.DataFrame, groups: Groups) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """Identify rows for the same task and merge repeated rows within a job.
 
 Two rows are the same task if they have the same id or, with ``same_task="text"``, the same text, ignoring case and
-spacing. Rows without an id or text never match. Repeated rows within a job are merged into a single task:
+spacing. If no task has an id, such as in many CSV files, texts are compared instead. Rows without an id or text never
+match. Repeated rows within a job are merged into a single task:
 
 - Hours are summed, so totals agree with `hours`. Missing hours are ignored.
 - The level comes from the validated rows or, if none of those has a level, from all rows. Rows without a level are
@@ -43,12 +44,14 @@ if TYPE_CHECKING:
     from tpanalytics.typing import By
 
 __all__ = [
+    "BY_TEXT",
     "DIGITS",
     "IdentifiedTasks",
     "RepeatedHours",
     "TaskMatrix",
     "aggregate_by_identity",
     "has_no_identity",
+    "identify_tasks",
     "level_agreement",
     "one_row_per_task",
     "per_task",
@@ -60,6 +63,8 @@ __all__ = [
 
 #: How to merge the hours of repeated rows.
 RepeatedHours = Literal["keep", "max", "sum"]
+#: Stated if tasks are matched by text although `same_task` is "id".
+BY_TEXT = "Tasks are matched by text, because ids are missing."
 #: Number of decimals for comparing hours, since float sums depend on row order.
 DIGITS = 9
 
@@ -93,6 +98,8 @@ class TaskMatrix(NamedTuple):
     levels: pl.DataFrame
     #: Warnings about missing identities, repeated tasks and conflicting levels.
     warnings: tuple[str, ...]
+    #: Whether tasks are matched by id or by text.
+    same_task: SameTask
 
 
 def read_identified(profiles: TaskProfiles, same_task: SameTask, by: By = BY_FAMILY) -> Inputs:
@@ -143,6 +150,26 @@ def aggregate_by_identity(
         )
     )
     return IdentifiedTasks(jobs.drop("n_tasks", strict=False), keys, rows, groups, inputs.people)
+
+
+def identify_tasks(
+    *profiles: TaskProfiles, states: Sequence[str], same_task: SameTask, by: By
+) -> tuple[list[IdentifiedTasks], SameTask]:
+    """Aggregate each snapshot, by text if one has no ids. Also returns how the tasks are matched."""
+
+    def sides(how: SameTask) -> list[IdentifiedTasks]:
+        return [aggregate_by_identity(each, states, same_task=how, by=by) for each in profiles]
+
+    found = sides(same_task)
+    if same_task == "id" and any(map(_has_no_identities, found)):
+        by_text = sides("text")
+        if not any(map(_has_no_identities, by_text)):
+            return by_text, "text"
+    return found, same_task
+
+
+def _has_no_identities(tasks: IdentifiedTasks) -> bool:
+    return not tasks.rows.is_empty() and tasks.keys.filter(~has_no_identity()).is_empty()
 
 
 _COUNTS = ("n", "n_known", "n_imputed", "n_validated", "n_stateless")
@@ -223,7 +250,7 @@ def task_matrix(
 ) -> TaskMatrix:
     """Return one row per task and job, omitting tasks without an identity."""
     states = counted_states(states, profiles)
-    tasks = aggregate_by_identity(profiles, states, same_task=same_task, by=by)
+    (tasks,), matched_by = identify_tasks(profiles, states=states, same_task=same_task, by=by)
     resolved = resolve_repeats(tasks)
     once = count_once(resolved, tasks.jobs, tasks.groups.columns)
     reduced = TaskCounts(tasks.jobs, resolved, states_of_rows(once), states, tasks.groups, people=tasks.people)
@@ -235,14 +262,15 @@ def task_matrix(
         (pl.col("named") & (pl.col("n") > 1)).sum().alias("repeated"), (pl.col("named") & pl.col("conflict")).sum()
     ).row(0)
     warnings = (
-        *_if_any(nameless, f"Tasks without {same_task} are excluded ({nameless:,})."),
+        *_if_any(matched_by != same_task, BY_TEXT),
+        *_if_any(nameless, f"Tasks without {matched_by} are excluded ({nameless:,})."),
         *_if_any(repeated, f"Tasks repeated in a job are counted once, with added hours ({repeated:,})."),
         *_if_any(conflicts, f"Tasks with conflicting levels in a job count as not assessed ({conflicts:,})."),
-        *(_same_texts(keys) if same_task == "id" else ()),
+        *(_same_texts(keys) if matched_by == "id" else ()),
         *_unknown_levels(levels),
     )
     wanted = ("key", "job", "level", "n", "n_known", "hours", "n_validated", "n_stateless")
-    return TaskMatrix(reduced, keys, rows.select(wanted), levels, warnings)
+    return TaskMatrix(reduced, keys, rows.select(wanted), levels, warnings, matched_by)
 
 
 def _if_any(n: int, sentence: str) -> tuple[str, ...]:
