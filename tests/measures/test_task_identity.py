@@ -105,9 +105,8 @@ def test_conflicting_levels_count_as_not_assessed() -> None:
 def test_tasks_without_identity_are_not_combined() -> None:
     rows = repeated(("H1", "validated", 3.0), ("H2", "validated", 2.0))
     for name in (None, "", "  "):
-        nameless = tpa.TaskProfiles(
-            rows.jobs, rows.tasks.with_columns(pl.lit(name, pl.String).alias("task_id"), task=None)
-        )
+        name_or_null = pl.lit(name, pl.String)
+        nameless = tpa.TaskProfiles(rows.jobs, rows.tasks.with_columns(task_id=name_or_null, task=name_or_null))
         assert tpa.compare(nameless, nameless).item(-1, "before") == 3.0
         assert tpa.transitions(nameless, nameless).height == 0
         assert tpa.automation_candidates(nameless, rounds=0).height == 0

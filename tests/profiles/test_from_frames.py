@@ -111,6 +111,7 @@ def test_any_cells_are_read_as_the_csv_module_writes_them(
     assert tasks == [row for row in expected if row[1] is not None]
 
 
+@pytest.mark.filterwarnings("ignore:.*values other than H1 to H5")
 @given(companies)
 def test_saved_tables_give_the_same_profiles(company: tpa.TaskProfiles) -> None:
     jobs = company.jobs
@@ -119,6 +120,28 @@ def test_saved_tables_give_the_same_profiles(company: tpa.TaskProfiles) -> None:
     read = tpa.from_frames("tasks.csv", "jobs.csv")
     assert_frame_equal(read.tasks, company.tasks)
     assert_frame_equal(read.jobs, jobs, check_column_order=False)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_levels_other_than_h1_to_h5_are_reported(lazy: bool) -> None:
+    levels = ["High", "Medium", "Low", None]
+    tasks = pl.DataFrame(
+        {"job_id": ["1"] * 20, "task": [f"t{i}" for i in range(20)], "weekly_hours": 1.0, "ai_impact_level": levels * 5}
+    ).with_columns(pl.col("ai_impact_level").fill_null("h2"))
+    expected = (
+        r"'High' \(5 tasks\), 'Low' \(5 tasks\), 'Medium' \(5 tasks\) and 'h2' \(5 tasks\).*'Low': '...', .*'h2': 'H2'"
+    )
+    with pytest.warns(tpa.TpAnalyticsWarning, match=expected):
+        profiles = tpa.from_frames(tasks.lazy() if lazy else tasks)
+    impact, coverage = tpa.impact(profiles, by=None), tpa.coverage(profiles, by=None)
+    assert impact["coverage"].unique().to_list() == [1.0]
+    assert {*impact["data_grade"], *coverage["data_grade"], tpa.about(impact).grade} == {"C"}
+    assert "No task has a level from H1 to H5" in str(tpa.about(impact))
+    title = str(tpa.plot_impact(profiles, privacy=None).to_dict()["title"])
+    assert "AI impact cannot be shown: no task has a level from H1 to H5" in title
+    mapped = tasks.with_columns(pl.col("ai_impact_level").replace({"High": "H1"}))
+    with pytest.warns(tpa.TpAnalyticsWarning, match="values other than H1 to H5"):
+        assert tpa.about(tpa.impact(tpa.from_frames(mapped))).grade == "A"
 
 
 ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {

@@ -14,7 +14,7 @@ from tpanalytics.charts._core.level_bars import level_bars
 from tpanalytics.formatting import NONE, coverage_percent, listed, percent, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.metadata import get_metadata
+from tpanalytics.measures._core.metadata import get_metadata, no_known_level
 from tpanalytics.measures._core.staff import checked_weight
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
@@ -212,6 +212,8 @@ def _no_share(impact: pl.DataFrame, groups: pl.DataFrame, weight: Weight, scope:
         return f"No tasks{scope or ' in these task profiles'}"
     if not total(impact.filter(pl.col("level") != NOT_ASSESSED), "tasks"):
         return f"AI impact cannot be shown: no task{scope} has a level"
+    if no_known_level(impact.get_column("level").drop_nulls()):
+        return f"AI impact cannot be shown: no task{scope} has a level from H1 to H5"
     if not groups.get_column("has_share").any():
         return f"AI impact cannot be shown: {_NO_AMOUNT[weight]}"
     if not total(impact.filter(level="H1"), "tasks"):

@@ -14,7 +14,7 @@ import polars as pl
 
 from tpanalytics import schema
 from tpanalytics.errors import PaginationError, warn
-from tpanalytics.formatting import plural
+from tpanalytics.formatting import listed, plural
 from tpanalytics.profiles.frames import frame_of
 from tpanalytics.schema import TaskProfiles
 
@@ -222,6 +222,25 @@ def warn_of_rejects(rejects: pl.DataFrame) -> None:
         )
 
 
+def warn_of_levels(levels: Mapping[str, int], name: str) -> None:
+    """Show a warning if tasks have levels other than H1 to H5, given their numbers of tasks."""
+    if not levels:
+        return
+    first = list(levels.items())[:_LISTED]
+    texts = [f"{level[:30]!r} ({plural(n, 'task')})" for level, n in first]
+    texts += [f"{len(levels) - _LISTED:,} more"] * (len(levels) > _LISTED)
+    mapping = ", ".join(f"{level[:30]!r}: {_near_level(level)!r}" for level, _ in first)
+    warn(
+        f"{name}: `ai_impact_level` has values other than H1 to H5: {listed(texts)}. They are kept, but no weight or "
+        f"share of H1 counts them; replace them, like pl.col('ai_impact_level').replace({{{mapping}}})."
+    )
+
+
+def _near_level(level: str) -> str:
+    matches = [known for known in schema.LEVELS if known in level.upper()]
+    return matches[0] if matches else "..."
+
+
 def _count(note: Note, columns: Mapping[str, list[Any]]) -> Note:
     """Count unknown levels and repeated tasks, and store the counts in the note."""
     levels = Counter(columns["ai_impact_level"])
@@ -231,6 +250,8 @@ def _count(note: Note, columns: Mapping[str, list[Any]]) -> Note:
     return note
 
 
+#: Maximum number of levels to list in a warning.
+_LISTED = 5
 _KNOWN = {None, *schema.LEVELS}
 
 

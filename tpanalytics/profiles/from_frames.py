@@ -19,6 +19,7 @@ from tpanalytics import schema
 from tpanalytics._version import __version__
 from tpanalytics.errors import ArgumentError, SchemaError, TpAnalyticsError, warn
 from tpanalytics.formatting import clean_text, listed, plural
+from tpanalytics.profiles.completeness import warn_of_levels
 from tpanalytics.profiles.headings import columns_argument, similar_headings
 from tpanalytics.profiles.tables import (
     Table,
@@ -129,8 +130,8 @@ def from_frames(
     Warns
     -----
     TpAnalyticsWarning
-        If jobs of `tasks` are missing from `jobs`, or a column with another name seems to contain the hours, AI impact
-        level or validation state.
+        If jobs of `tasks` are missing from `jobs`, a column with another name seems to contain the hours, AI impact
+        level or validation state, or there are AI impact levels other than H1 to H5.
 
     Examples
     --------
@@ -156,6 +157,9 @@ def from_frames(
     manifest = {"tpanalytics": __version__, "source": described, **counts, **notes}
     if counts["tasks"] and not of_tasks.get_column(_N_STATES).sum():
         manifest["states"] = [schema.NO_STATE]
+    if levels := _unknown_levels(read):
+        manifest["unknown_levels"] = levels
+        warn_of_levels(levels, read.name)
     complete = _with_documented_columns(all_jobs)
     all_described = of_tasks.get_column(_N_ROWS).sum() == counts["tasks"]
     return TaskProfiles(complete, _finished(read, complete, all_described=all_described), manifest)
@@ -426,6 +430,17 @@ def _summed(frame: Any, dtypes: Any, columns: Mapping[str, str]) -> pl.DataFrame
         **parts,
     )
     return to_polars(summed.to_native())
+
+
+def _unknown_levels(tasks: _Tasks) -> dict[str, int]:
+    """Count the tasks with levels other than H1 to H5, by level."""
+    frame = nw.from_native(tasks.frame).lazy()
+    if "ai_impact_level" not in frame.collect_schema():
+        return {}
+    with _engine_errors(tasks.frame):
+        counts = to_polars(frame.group_by("ai_impact_level").agg(nw.len().alias("n")).to_native())
+    counts = counts.drop_nulls().filter(~pl.col("ai_impact_level").is_in(schema.LEVELS)).sort("ai_impact_level")
+    return dict(counts.select("ai_impact_level", "n").rows())
 
 
 def _any_known(names: Iterable[str]) -> Any:

@@ -248,6 +248,9 @@ def source_line(manifest: Mapping[str, Any]) -> list[str]:
     finished, content, kind = manifest.get("finished"), manifest.get("content_sha256"), source.get("kind", "")
     if kind == "sample":
         return [f"Data: sample of a fictional company, as of {source.get('state')}."]
+    if kind == "frames":
+        as_of = f", as of {source['as_of']}" if source.get("as_of") else ""
+        return [f"Data: {source.get('name') or 'a data frame'}{as_of}."]
     origin = {"file": "records from a file", "job": "single job"}.get(kind, "export")
     date = f" of {finished[:10]}" if finished else ""
     digest = f", content hash {content[:8]}" if content else ""

@@ -9,7 +9,7 @@ import polars as pl
 from tpanalytics.measures._core.aggregate import aggregate_tasks, n_stated, per_job, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.metadata import grade
+from tpanalytics.measures._core.metadata import grade, no_known_level
 from tpanalytics.measures.privacy.group_counts import counts_fte, people_of
 from tpanalytics.measures.privacy.policy import OFF
 from tpanalytics.measures.privacy.suppress_jobs import groups_of_jobs, suppressed_members
@@ -49,6 +49,7 @@ def jobs_of_group(
     cells = reduced.cells.filter(own)
     all_jobs = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
     suppressed = _suppressed_in_group(profiles, all_jobs, reduced.groups.columns.by, states, privacy)
+    usable = not no_known_level(reduced.cells.get_column("level"))
     cells, rated = cells.filter(~pl.col("job").is_in(suppressed)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),
@@ -64,7 +65,7 @@ def jobs_of_group(
             h1=share_of(pl.col("of_h1"), pl.col("hours")),
             coverage=share_of(pl.col("stated_and_rated"), pl.col("tasks")),
         )
-        .with_columns(data_grade=grade(pl.col("coverage")))
+        .with_columns(data_grade=grade(pl.col("coverage"), usable=usable))
         .sort(pl.col("hours").round(2), "job_name", "job_id", descending=[True, False, False], nulls_last=True)
     )
     columns = ("job", "job_id", "job_name", "tasks", "tasks_with_hours", "tasks_with_level", "hours", "contract_hours")

@@ -15,15 +15,16 @@ import polars as pl
 from tpanalytics.formatting import html_lines, plural
 from tpanalytics.measures._core.aggregate import each_task_once
 from tpanalytics.measures._core.staff import STAFF, people_notes
-from tpanalytics.schema import NO_STATE, NOT_ASSESSED
+from tpanalytics.schema import LEVELS, NO_STATE, NOT_ASSESSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tpanalytics.measures._core.aggregate import TaskCounts
     from tpanalytics.measures._core.groups import GroupColumns
 
 __all__ = [
+    "NO_KNOWN_LEVEL",
     "NULL_REASONS",
     "STATES_UNKNOWN",
     "Meaning",
@@ -33,6 +34,7 @@ __all__ = [
     "grade",
     "grade_of",
     "meaning_of",
+    "no_known_level",
     "states_unknown",
     "without_totals",
 ]
@@ -57,6 +59,8 @@ NULL_REASONS = {
     "GROUPS_OVERLAP": "groups overlap, and the total counts each job once",
     "SUPPRESSED": "suppressed (small group)",
 }
+#: Stated if tasks have levels, but none of H1 to H5.
+NO_KNOWN_LEVEL = "No task has a level from H1 to H5, so the data grade is C and the share at H1 is unknown."
 #: Stated instead of a share of validated tasks if no task has a validation state.
 STATES_UNKNOWN = "The validation state of the tasks is unknown."
 
@@ -216,6 +220,12 @@ def states_unknown(meaning: Meaning) -> bool:
     return only or (NO_STATE in meaning.states and meaning.share_suggested is None and bool(meaning.coverage))
 
 
+def no_known_level(levels: Iterable[str]) -> bool:
+    """Return whether tasks have levels, but none of H1 to H5."""
+    given = {*levels} - {NOT_ASSESSED}
+    return bool(given) and given.isdisjoint(LEVELS)
+
+
 def without_totals(meaning: Meaning) -> Meaning:
     """Remove metadata that describes the full result: coverage, grade and share of suggested tasks."""
     return replace(meaning, coverage={}, share_suggested=None, grade=None)
@@ -232,6 +242,7 @@ def meaning_of(
     covered: str = "both",
     staffed: bool = False,
     columns: GroupColumns | None = None,
+    usable: bool = True,
     policy: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
     **facts: Any,
@@ -256,6 +267,8 @@ def meaning_of(
     if n_imputed:
         note = f"{share_imputed:.1%} of the hours are imputed ({plural(round(n_imputed), 'task')})."
         warnings = (note, *warnings)
+    if not usable:
+        warnings = (NO_KNOWN_LEVEL, *warnings)
     return Meaning(
         by=columns.by,
         jobs=jobs.get_column("job_id").n_unique() if reduced.groups.columns.overlap else jobs.height,
@@ -264,7 +277,7 @@ def meaning_of(
         coverage=coverage,
         share_suggested=_share(n_with_state - states.get("validated", 0), n_with_state),
         share_imputed=share_imputed,
-        grade=grade_of(coverage.get(covered)),
+        grade=grade_of(coverage.get(covered), usable=usable),
         policy=(*policy, *people_notes(reduced), *columns.overlap_notes(staffed=facts["basis"] in STAFF)),
         warnings=warnings,
         **facts,
@@ -279,18 +292,21 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def grade(coverage: pl.Expr) -> pl.Expr:
-    """Return the data grade: A (coverage of at least 0.9), B (at least 0.7) or C. Null if the coverage is null."""
+def grade(coverage: pl.Expr, *, usable: bool = True) -> pl.Expr:
+    """Return the data grade: A (coverage of at least 0.9), B (at least 0.7) or C. Null if the coverage is null.
+
+    The grade is C at best if the levels are not usable.
+    """
     return (
-        pl.when(coverage >= 0.9)
+        pl.when((coverage >= 0.9) & usable)
         .then(pl.lit("A"))
-        .when(coverage >= 0.7)
+        .when((coverage >= 0.7) & usable)
         .then(pl.lit("B"))
         .when(coverage >= 0)
         .then(pl.lit("C"))
     )
 
 
-def grade_of(coverage: float | None) -> str | None:
+def grade_of(coverage: float | None, *, usable: bool = True) -> str | None:
     """Return the data grade for a single coverage value."""
-    return None if coverage is None else pl.select(grade(pl.lit(coverage))).item()
+    return None if coverage is None else pl.select(grade(pl.lit(coverage), usable=usable)).item()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.formatting import NONE, coverage_percent, percent, plural
-from tpanalytics.measures._core.metadata import STATES_UNKNOWN, grade_of
+from tpanalytics.measures._core.metadata import STATES_UNKNOWN, grade_of, no_known_level
 from tpanalytics.share.report.tables import SEPARATOR, between, number
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _automatable(results: Results, scope: ReportScope) -> Card:
     row = _first(total.filter(_AT_H1))
     if not row:  # no hours at H1, or no tasks
         first = _first(total)
-        value = 0.0 if first.get("share") is not None and total.get_column("share").sum() else None
+        known = first.get("share") is not None and not no_known_level(total.get_column("ai_impact_level").drop_nulls())
+        value = 0.0 if known and total.get_column("share").sum() else None
         row = {"share": value, "share_low": None, "share_high": None, "data_grade": first.get("data_grade")}
     return Card(
         key="automatable",
