@@ -126,6 +126,18 @@ def test_the_quality_report_does_not_call_unknown_states_not_validated() -> None
     assert (row["finding"], row["value"], row["affected"], row["reason"]) == (UNKNOWN, None, None, "NO_STATES")
 
 
+def test_advice_is_about_the_table() -> None:
+    profiles = tpa.from_frames(TABLE)
+    texts_of = {
+        "skills": str(tpa.about(tpa.skills(profiles))),
+        "chart": texts(tpa.plot_skills(profiles, privacy=None)),
+        "quality": str(tpa.quality_report(profiles)["finding"].to_list()),
+    }
+    for key, text in texts_of.items():
+        assert "include=" not in text, key
+    assert "Skills are not in the table. Add a column 'linked_skills'." in texts_of["skills"]
+
+
 def test_known_states_are_described_as_shares_of_the_tasks_that_have_one() -> None:
     states = pl.Series("validation_state", [None, "validated", "suggested", "validated"] * 15)
     profiles = tpa.from_frames(TABLE.with_columns(states))

@@ -6,10 +6,11 @@ import difflib
 import html
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import polars as pl
 
@@ -21,7 +22,9 @@ __all__ = [
     "hours",
     "html_lines",
     "html_table",
+    "is_table",
     "listed",
+    "not_profiles",
     "one_of",
     "percent",
     "plural",
@@ -39,6 +42,8 @@ _RESERVED = {
     *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString"),
     *("valueOf", "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
 }
+#: Suffixes of tables, and of exported records.
+_TABLES, _RECORDS = {".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods"}, {".json", ".jsonl", ".ndjson"}
 MINUS = "\u2212"
 #: Placeholder for a missing figure.
 NONE = "–"  # noqa: RUF001
@@ -129,3 +134,18 @@ def one_of(values: Iterable[str]) -> str:
     """Format a choice of quoted values, such as "'a', 'b' or 'c'"."""
     *first, last = map(repr, values)
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def not_profiles(argument: str, value: Any) -> str:
+    """Return the message for an argument that is not a `TaskProfiles`."""
+    advice = "Pass the profiles, not a table or a result."
+    if isinstance(value, str | Path):
+        suffixes = {suffix.lower() for suffix in Path(value).suffixes}
+        reader = "from_frames" if suffixes & _TABLES else "read_records" if suffixes & _RECORDS else "read_profiles"
+        advice = f"Read them first, with {reader}({str(value)[:80]!r})."
+    return f"`{argument}` must be TaskProfiles, not {type(value).__name__}. {advice}"
+
+
+def is_table(manifest: Mapping[str, Any]) -> bool:
+    """Return whether the data is a table of the user's, which has columns rather than requested fields."""
+    return (manifest.get("source") or {}).get("kind") == "frames"

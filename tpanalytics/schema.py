@@ -12,7 +12,7 @@ import polars as pl
 
 from tpanalytics._engines import check_engine, unknown_engine, without_arrow
 from tpanalytics.errors import ArgumentError, SchemaError
-from tpanalytics.formatting import html_lines, html_table, plural
+from tpanalytics.formatting import html_lines, html_table, not_profiles, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -117,13 +117,10 @@ def checked_states(states: Sequence[str]) -> list[str]:
     return list(states)
 
 
-def check_profiles(profiles: Any) -> None:
+def check_profiles(profiles: Any, argument: str = "profiles") -> None:
     """Raise an error if the argument is not a `TaskProfiles` with frames of a supported engine."""
     if not isinstance(profiles, TaskProfiles):
-        raise SchemaError(
-            f"`profiles` must be TaskProfiles, not {type(profiles).__name__}. "
-            "Pass the profiles, not a table or a result."
-        )
+        raise SchemaError(not_profiles(argument, profiles))
     for name in ("jobs", "tasks", "people"):
         if (frame := getattr(profiles, name)) is not None or name != "people":
             check_engine(name, frame)
@@ -497,7 +494,7 @@ class History(TaskProfiles):
         Parameters
         ----------
         as_of
-            Date of the snapshot, as a `datetime.date` or a text like ``"2026-05-01"``.
+            Date of the snapshot, as a `datetime.date` or a text like ``"2026-05-01"``. A month with one date is enough.
         tenant
             Tenant of the snapshot. Only needed if several tenants have a snapshot of this date.
 
@@ -518,7 +515,7 @@ class History(TaskProfiles):
         >>> read_history("snapshots").at("2026-05-01").tasks.collect().height
         5825
         """
-        day = _checked_day(as_of)
+        day = self._day_of(as_of)
         found, snapshots = self._tenants_at(day), self.snapshots
         matching = found if tenant is None else [name for name in found if name == tenant]
         if len(matching) != 1:
@@ -537,6 +534,12 @@ class History(TaskProfiles):
         tables = [_rows_of(frame, matching[0], day) for frame in (self.jobs, self.tasks, self.people)]
         manifest = dict(entries[0]["manifest"]) if entries else {}
         return TaskProfiles(tables[0], tables[1], manifest, _rows_of(self.rejects, matching[0], day), people=tables[2])
+
+    def _day_of(self, as_of: Any) -> date:
+        days = [day for day in self.snapshots.get_column(AS_OF).unique().sort() if f"{day:%Y-%m}" == as_of]
+        if len(days) > 1:
+            raise ArgumentError(f"`as_of` must be one date ({', '.join(map(str, days))}), not {as_of!r}.")
+        return days[0] if days else _checked_day(as_of)
 
     def _keys(self) -> tuple[str, ...]:
         return (TENANT, AS_OF, "job_id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -135,3 +136,22 @@ def test_invalid_frames_raise(change: Callable[..., Any], message: str) -> None:
 def test_frame_instead_of_profiles_raises() -> None:
     with pytest.raises(tpa.SchemaError, match="must be TaskProfiles, not DataFrame"):
         tpa.hours(one_job(task()).tasks)  # type: ignore[arg-type]
+
+
+def test_paths_are_answered_with_the_function_that_reads_them() -> None:
+    profiles, path = one_job(task()), "data/2026-05"
+    for call, message in (
+        (lambda: tpa.changed_tasks(path, profiles), "`before` must be TaskProfiles, not str.*read_profiles.'data/2026"),
+        (lambda: tpa.compare(profiles, path), "`after` must be TaskProfiles, not str.*read_profiles"),
+        (lambda: tpa.plot_compare(path, profiles), "`before` must be TaskProfiles"),
+        (lambda: tpa.plot_transitions(profiles, path), "`after` must be TaskProfiles"),
+        (lambda: tpa.explore(path), "`profiles` must be TaskProfiles, not str.*read_profiles"),
+        (lambda: tpa.explore(profiles, before=path), "`before` must be TaskProfiles"),
+        (lambda: tpa.impact(Path("tasks.csv")), r"with from_frames\('tasks.csv'\)"),
+        (lambda: tpa.hours("export.jsonl.gz"), r"with read_records\('export.jsonl.gz'\)"),
+        (lambda: tpa.impute_hours(path, "same_task"), "`profiles` must be TaskProfiles"),
+        (lambda: tpa.assign_families(path, "jobs.csv"), "`profiles` must be TaskProfiles"),
+        (lambda: tpa.save_report(path, "report.html"), "`profiles` must be TaskProfiles, not str.*read_profiles"),
+    ):
+        with pytest.raises((tpa.SchemaError, tpa.ShareError), match=message):
+            call()  # type: ignore[no-untyped-call]

@@ -167,8 +167,15 @@ def test_options_are_passed_to_the_measure() -> None:
     )
     people = tpa.trend(history, measure="hours", weight="headcount")
     assert people.columns[:5] == ["as_of", "job_family", "jobs", "tasks", "headcount_hours"]
-    with pytest.raises(TypeError, match="complete_only"):
-        tpa.trend(history, complete_only=True)
+    for options, message in (
+        ({"complete_only": True}, "trend.. of exposure has no argument 'complete_only'. Its options are 'weight'"),
+        ({"weigth": "fte"}, "trend.. of exposure has no argument 'weigth'. Did you mean 'weight'"),
+        ({"measure": "hours", "level_weights": {}}, "trend.. of hours has no argument 'level_weights'"),
+    ):
+        with pytest.raises(tpa.ArgumentError, match=message):
+            tpa.trend(history, **options)  # type: ignore[arg-type]
+        with pytest.raises(tpa.ArgumentError, match=message):
+            tpa.plot_trend(history, **options)  # type: ignore[arg-type]
 
 
 def test_invalid_arguments() -> None:

@@ -213,3 +213,14 @@ def test_filtering_keeps_the_tasks_of_the_same_snapshot() -> None:
         (date(2026, 5, 1), "j000"),
         (date(2026, 6, 1), "j001"),
     ]
+
+
+def test_a_month_is_enough_for_its_only_snapshot() -> None:
+    for day in ("2026-05-01", "2026-11-01", "2026-11-15"):
+        write_export(SMALL, f"data/{day}", "acme", f"{day}T08:00:00Z", f"{day}T09:00:00Z")
+    history = tpa.read_history("data")
+    assert history.at("2026-05").jobs.collect().equals(history.at("2026-05-01").jobs.collect())
+    with pytest.raises(tpa.ArgumentError, match=r"one date \(2026-11-01, 2026-11-15\), not '2026-11'"):
+        history.at("2026-11")
+    with pytest.raises(tpa.ArgumentError, match="`as_of` must be a date like '2026-05-01', not '2026-06'"):
+        history.at("2026-06")

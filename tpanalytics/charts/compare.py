@@ -12,6 +12,7 @@ from tpanalytics.charts._core.dumbbell import dumbbell
 from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.errors import ArgumentError
 from tpanalytics.measures._core.checks import check_choice
+from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures.about import about
 from tpanalytics.measures.compare import compare
 from tpanalytics.measures.compare_exposure import compare_exposure
@@ -106,6 +107,7 @@ def plot_compare(
     check_choice("measure", measure, Compared)
     if by is None and measure != "hours":
         raise ArgumentError(f"measure={measure!r} cannot be drawn as a bridge. Pass `by`, like by='job_family'.")
+    check_one_snapshot(before=before, after=after)
     words = grouping(after, by)
     how: dict[str, Any] = {"same_task": same_task, "level": level} if measure == "hours" else {}
     function: Callable[..., pl.DataFrame] = compare if measure == "hours" else compare_exposure

@@ -11,7 +11,7 @@ import polars as pl
 from tpanalytics.charts._core import captions, frame, theme
 from tpanalytics.charts._core.frame import SideColumn
 from tpanalytics.charts._core.grouping import grouping
-from tpanalytics.formatting import NONE, coverage_percent, listed, plural, total
+from tpanalytics.formatting import NONE, coverage_percent, is_table, listed, plural, total
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import get_metadata, states_unknown
@@ -144,6 +144,7 @@ def _empty_columns(
 ) -> dict[str, str]:
     """Map columns that are empty for every group to the reason."""
     requested = (manifest.get("request") or {}).get("include")
+    no_source = "not in the table" if is_table(manifest) else _NOT_REQUESTED
     reasons = {}
     for column, _, name, include in _PARTS:
         if not include:
@@ -155,7 +156,7 @@ def _empty_columns(
         if empty and requested is not None and include not in requested:
             reasons[column] = _NOT_REQUESTED
         elif empty and total(coverage, "tasks"):
-            reasons[column] = f"no task has {name}" if column != "evidence_coverage" else _NOT_REQUESTED
+            reasons[column] = f"no task has {name}" if column != "evidence_coverage" else no_source
     meaning = get_metadata(coverage)
     if meaning is not None and states_unknown(meaning):
         reasons["validated_share"] = "validation state unknown"

@@ -161,10 +161,10 @@ def _is(label: str) -> pl.Expr:
 def _nothing_to_draw(labelled: pl.DataFrame, meaning: Meaning) -> theme.Chart:
     population = captions.jobs_and_tasks(meaning.jobs, meaning.tasks)
     if labelled.get_column("reason").eq("NOT_REQUESTED").any():
-        return theme.empty_chart(
-            "Skills were not requested when loading",
-            "Load the profiles with include=[..., 'linked_skills'] to draw the work per skill.",
+        headline, advice = (
+            next(note for note in meaning.warnings if note.startswith("Skills")).rstrip(".").split(". ", 1)
         )
+        return theme.empty_chart(headline, f"{advice} to draw the work per skill.")
     suppressed = [note for note in meaning.policy if "suppressed (" in note and not note.startswith("0 ")]
     if suppressed:
         return theme.empty_chart("All skills are suppressed (too few jobs or people)", suppressed[-1])

@@ -141,7 +141,7 @@ class Explorer(widgets.VBox):
         privacy: Privacy | None = USUAL,
     ) -> None:
         self._lock = RLock()
-        self._source = Source(with_cache(profiles), None if before is None else with_cache(before))
+        self._source = Source(with_cache(profiles), None if before is None else with_cache(before, "before"))
         grouping = grouping_of(self._source.profiles, by)
         if self._source.before is not None:
             grouping_of(self._source.before, by)

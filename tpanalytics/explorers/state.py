@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tpanalytics.errors import ArgumentError
+from tpanalytics.formatting import is_table
 from tpanalytics.measures._core.checks import check_choice, check_flag, unknown_group_message
 from tpanalytics.measures._core.weights import WEIGHTS, checked_weights
 from tpanalytics.schema import COUNTED_STATES, checked_states
@@ -206,9 +207,10 @@ def _check_choices(state: State, facts: Facts) -> None:
         allowed = f"{', '.join(views)} or {last}"
         raise ArgumentError(f"`view` must be {allowed}. 'compare' requires an earlier snapshot: pass `before`.")
     if state["view"] == "skills" and not facts.has_skills:
-        raise ArgumentError(
-            "`view` must not be 'skills': no task has a skill. Load the profiles with include=[..., 'linked_skills']."
-        )
+        advice = "Load the profiles with include=[..., 'linked_skills']."
+        if is_table(facts.source.profiles.manifest):
+            advice = "Add a column 'linked_skills' to the table."
+        raise ArgumentError(f"`view` must not be 'skills': no task has a skill. {advice}")
     for name, choices in facts.options(state["states"]).items():
         if name not in _UNLIMITED:
             check_choice(name, state[name], [value for _, value in choices])

@@ -19,7 +19,7 @@ from tpanalytics.measures._core.aggregate import (
 )
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
-from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of, no_known_level
+from tpanalytics.measures._core.metadata import attach_metadata, grade, has_usable_levels, meaning_of, no_known_level
 from tpanalytics.schema import NO_STATE, NOT_ASSESSED
 
 if TYPE_CHECKING:
@@ -102,11 +102,12 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
     """
     reduced = aggregate_tasks(profiles, states, by=by, per="group", by_state=True)
     cells = reduced.cells
-    assessed, usable = pl.col("level") != NOT_ASSESSED, not no_known_level(cells.get_column("level"))
+    assessed = pl.col("level") != NOT_ASSESSED
     n, hours, state = pl.col("n"), pl.col("hours"), pl.col("state")
     validated, has_state = state == "validated", state != NO_STATE
     by_family = cells.group_by("group").agg(
         tasks=n.sum(),
+        usable=has_usable_levels("n"),
         hours_coverage=n_stated.sum() / n.sum(),
         level_coverage=n.filter(assessed).sum() / n.sum(),
         both_coverage=n_stated.filter(assessed).sum() / n.sum(),
@@ -124,7 +125,7 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
             jobs_complete_share=((pl.col("tasks") > 0) & (pl.col("tasks") == pl.col("tasks_stated"))).mean(),
         )
         .join(by_family, on="group", how="left")
-        .with_columns(pl.col("tasks").fill_null(0), data_grade=grade(pl.col("both_coverage"), usable=usable))
+        .with_columns(pl.col("tasks").fill_null(0), data_grade=grade(pl.col("both_coverage"), usable=pl.col("usable")))
         .select(
             *("group", "jobs", "jobs_without_tasks"),
             pl.col("tasks").cast(pl.UInt32),
@@ -143,7 +144,7 @@ def coverage(profiles: TaskProfiles, *, by: By = BY_FAMILY, states: Sequence[str
         reduced.groups.named(result),
         meaning_of(
             reduced,
-            usable=usable,
+            usable=not no_known_level(cells.get_column("level")),
             measure="coverage",
             value=f"share of {reduced.groups.a_group}'s tasks that have hours, have a level or are validated",
             unit="share, 0 to 1",

@@ -11,7 +11,7 @@ from tpanalytics.measures._core.bounds import share_bounds
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.level_sums import attach_staffing, groups_as_jobs
-from tpanalytics.measures._core.metadata import attach_metadata, grade, meaning_of, no_known_level
+from tpanalytics.measures._core.metadata import attach_metadata, grade, has_usable_levels, meaning_of, no_known_level
 from tpanalytics.measures._core.staff import STAFF, checked_weight, with_staff, without_staff_note
 from tpanalytics.schema import NOT_ASSESSED, level_order
 from tpanalytics.typing import Weight
@@ -115,7 +115,6 @@ def impact(
     reduced = with_staff(aggregate_tasks(profiles, states, by=by, per="job" if by_job else "group"), weight)
     jobs, cells = reduced.jobs, reduced.cells
     levels = level_order(cells.get_column("level").to_list())
-    usable = not no_known_level(levels)
     families = jobs.group_by("group").agg(jobs=pl.len())
     grid = families.join(pl.DataFrame({"level": pl.Series(levels or [None], dtype=pl.String)}), how="cross")
     keys, counts = ["group", "level"], ["tasks", "tasks_with_hours", "tasks_covered"]
@@ -124,7 +123,7 @@ def impact(
         .join(_bounds(jobs, cells, weight, by_job=by_job), on=keys, how="left")
         .with_columns(pl.col(name).fill_null(0).cast(pl.UInt32) for name in counts)
         .with_columns(**_shares(), basis=pl.lit(weight))
-        .with_columns(data_grade=grade(pl.col("coverage"), usable=usable))
+        .with_columns(data_grade=grade(pl.col("coverage"), usable=has_usable_levels("tasks").over("group")))
         .sort(
             reduced.groups.order,
             pl.col("level").replace_strict(levels, list(range(len(levels))), default=None, return_dtype=pl.Int64),
@@ -140,7 +139,7 @@ def impact(
         meaning_of(
             reduced,
             staffed=staffed,
-            usable=usable,
+            usable=not no_known_level(levels),
             covered="level" if weight == "tasks" else "both",
             measure="impact",
             value=f"share of {reduced.groups.a_group}'s {_AMOUNT[weight]} at an AI impact level",

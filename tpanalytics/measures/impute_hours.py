@@ -11,7 +11,7 @@ import polars as pl
 from tpanalytics.errors import SchemaError
 from tpanalytics.measures._core.aggregate import aggregate_tasks, share_of
 from tpanalytics.measures._core.checks import check_choice, check_whole, checked_week
-from tpanalytics.schema import IMPUTED, NO_STATE, NOT_ASSESSED, counted_states, require
+from tpanalytics.schema import IMPUTED, NO_STATE, NOT_ASSESSED, check_profiles, counted_states, require
 from tpanalytics.typing import ImputeMethod, SameTask
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def impute_hours(
     >>> {name: imputed.manifest["imputation"][name] for name in ("method", "rows", "left")}
     {'method': 'equal_residual', 'rows': 752, 'left': 8}
     """
+    check_profiles(profiles)
     _check(profiles, method, same_task, seed)
     week, states = checked_week(contract_hours), counted_states(states, profiles)
     reduced = aggregate_tasks(profiles, states, by_level=False)

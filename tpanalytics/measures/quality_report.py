@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import polars as pl
 
+from tpanalytics.formatting import is_table
 from tpanalytics.measures._core.aggregate import TaskCounts, group_jobs, of_jobs, per_job, read_inputs, sum_tasks
 from tpanalytics.measures._core.agreement import checks_of_keys
 from tpanalytics.measures._core.cache import cached
@@ -127,7 +128,13 @@ def quality_report(
     by_state = sums.group_by("state").agg(pl.col("n").sum()).sort("state")
     cells = of_jobs(sums.filter(counts), jobs).sort("job", "level", "state")
     reduced = TaskCounts(jobs.drop("n_tasks", strict=False), cells, by_state.filter(counts), states, groups)
-    look = Look(per_job(reduced), cells, _suspicious(tasks, jobs, counts), sources_by_job(tasks, jobs, counts))
+    look = Look(
+        per_job(reduced),
+        cells,
+        _suspicious(tasks, jobs, counts),
+        sources_by_job(tasks, jobs, counts),
+        is_table(profiles.manifest),
+    )
     checks = [
         *checks_of_tasks(look),
         *checks_of_jobs(look),
@@ -174,12 +181,10 @@ def _states(sums: pl.DataFrame, states: list[str], manifest: dict[str, Any]) -> 
     reviewed = int(sums.filter(state.is_in(["rejected", "validated"])).select(n.sum()).item())
     requested = "rejected_tasks" in (manifest.get("request", {}).get("include") or ())
     if rejected.is_empty() and not requested:
-        yield unknown(
-            "rejected",
-            "NOT_REQUESTED",
-            "The share of rejected tasks is unknown, because rejected tasks were not loaded. Pass "
-            "include=['rejected_tasks'] when loading.",
-        )
+        reason, advice = "NOT_REQUESTED", "were not loaded. Pass include=['rejected_tasks'] when loading."
+        if is_table(manifest):
+            reason, advice = "NOT_RECORDED", "are not in the table."
+        yield unknown("rejected", reason, f"The share of rejected tasks is unknown, because rejected tasks {advice}")
     else:
         yield found(
             "rejected",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tpanalytics.formatting import percent
+from tpanalytics.formatting import is_table, percent
 from tpanalytics.measures._core.aggregate import known_sum, n_stated, share_of
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import BY_FAMILY
@@ -38,6 +38,7 @@ __all__ = ["ALL_TASKS", "NO_SKILL", "skills"]
 ALL_TASKS, NO_SKILL = "(all tasks)", "(no skill)"
 #: Keys of these rows. Skills have keys from 0.
 _ALL, _NONE = -1, -2
+_NOT_IN_TABLE = "Skills are not in the table. Add a column 'linked_skills'."
 _NOT_REQUESTED = "Skills were not requested when loading. Load the profiles with include=[..., 'linked_skills']."
 
 
@@ -138,7 +139,8 @@ def skills(
     result = _figures(counts, weight)
     if not counts.requested and counts.rows.height:
         result = _without_skills(result)
-    return attach_metadata(groups.named(result), _meaning(counts, weight))
+    not_requested = _NOT_IN_TABLE if is_table(profiles.manifest) else _NOT_REQUESTED
+    return attach_metadata(groups.named(result), _meaning(counts, weight, not_requested))
 
 
 def _of_people(counts: SkillCounts, weight: Weight) -> SkillCounts:
@@ -278,7 +280,7 @@ def _without_skills(result: pl.DataFrame) -> pl.DataFrame:
     return rows.join(order, on="group").sort("place", "row").drop("place", "row").select(result.columns)
 
 
-def _meaning(counts: SkillCounts, weight: Weight) -> Meaning:
+def _meaning(counts: SkillCounts, weight: Weight, not_requested: str) -> Meaning:
     reduced = counts.reduced
     tasks = int(counts.rows.get_column("n").sum())
     with_skill = int(counts.rows.join(counts.links, on="row", how="semi").get_column("n").sum())
@@ -298,7 +300,7 @@ def _meaning(counts: SkillCounts, weight: Weight) -> Meaning:
             *(() if weight == "tasks" else ("Missing hours are excluded, not counted as zero.",)),
             *without_staff_note(weight),
         ),
-        warnings=(_NOT_REQUESTED,) * (tasks > 0 and not counts.requested),
+        warnings=(not_requested,) * (tasks > 0 and not counts.requested),
     )
     return replace(meaning, coverage={**meaning.coverage, "skill": share})
 

@@ -11,7 +11,7 @@ from tpanalytics.errors import ArgumentError, SchemaError
 from tpanalytics.formatting import plural
 from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.change_notes import COVERAGE_CHANGE_LIMIT, state_warnings
-from tpanalytics.measures._core.checks import check_choice
+from tpanalytics.measures._core.checks import check_choice, check_options
 from tpanalytics.measures._core.groups import BY_FAMILY, group_columns, missing_label, noun
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, grade
 from tpanalytics.measures._core.snapshots import tenants_of
@@ -105,9 +105,7 @@ def trend(
     SchemaError
         If `history` is not a `History`, or a required column is missing.
     ArgumentError
-        If an argument is invalid.
-    TypeError
-        If the measure does not have an option.
+        If an argument is invalid, or the measure does not have an option.
 
     Warns
     -----
@@ -130,6 +128,7 @@ def trend(
             "To compare two snapshots, use compare."
         )
     check_choice("measure", measure, TrendMeasure)
+    check_options("trend", options, _MEASURES[measure], ("measure", "by", "level"))
     if level is not None and measure != "impact":
         raise ArgumentError(f"`level` must be omitted unless measure='impact', not {level!r}.")
     groups = [name for name in group_columns(history, by).by if name not in (TENANT, AS_OF)]

@@ -18,7 +18,7 @@ from tpanalytics.api.http.retry import RETRY_STATUSES
 from tpanalytics.errors import ApiError, ArgumentError, AuthError, SchemaError, warn
 from tpanalytics.formatting import plural, unknown_group_message
 from tpanalytics.profiles.tables import Table, check_unique, read_table
-from tpanalytics.schema import TaskProfiles, require, to_polars
+from tpanalytics.schema import TaskProfiles, check_profiles, require, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,6 +87,7 @@ def assign_families(
     >>> assigned.jobs["job_family"].value_counts(sort=True).rows()
     [(None, 239), ('fam-a', 1)]
     """
+    check_profiles(profiles)
     job_table, family_table, job_source = read_mappings(jobs, families)
     assigned = assign_mapping(profiles, job_table, family_table, source=job_source)
     if assigned.jobs.height and not assigned.manifest["families"]["jobs_listed"]:

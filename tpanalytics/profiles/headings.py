@@ -23,8 +23,9 @@ _ALIASES = {
     "validation_state": "state|status|validation|status validation|state task",
     "weekly_hours": "hours|h week|hours week|effort|effort weekly|hours task|h weekly|time|hours week weekly",
     "ai_impact_level": (
-        "level|ai impact|ai level|impact|impact level|ai|ai category|h level|ai rating|rating|impact rating|ai impact rating|"
-        "ai class|ai score|automation|ai automation|automation level|automation potential|automation rating|automatability"
+        "level|ai impact|ai level|impact|impact level|ai|ai category|h level|ai rating|rating|impact rating|"
+        "ai impact rating|ai class|ai score|automation|ai automation|automation level|automation potential|"
+        "automation rating|automatability"
     ),
     "ai_impact_rationale": "rationale|reason|ai rationale",
     "headcount": "people|employees|heads|hc|count head|employees number|employees of number",

@@ -13,7 +13,7 @@ import polars as pl
 
 from tpanalytics._engines import unknown_engine, without_arrow
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.formatting import listed, plural
+from tpanalytics.formatting import listed, not_profiles, plural
 from tpanalytics.profiles.headings import columns_argument, similar_headings
 from tpanalytics.profiles.tables import is_path, missing_columns, read_table
 from tpanalytics.schema import TaskProfiles, to_polars
@@ -118,7 +118,7 @@ def assign_people(
     [('job-0002', 'BE', 2, 1.8), ('job-0002', 'NL', 1, 0.5)]
     """
     if not isinstance(profiles, TaskProfiles):
-        raise ArgumentError(f"`profiles` must be TaskProfiles, not {type(profiles).__name__}.")
+        raise ArgumentError(not_profiles("profiles", profiles))
     attributes = _checked_attributes(profiles, by, columns)
     table = _read(roster, attributes, columns)
     _check_persons(table)

@@ -19,7 +19,7 @@ import polars as pl
 from tpanalytics._paths import local_path
 from tpanalytics.api.records import DECODE_ERRORS
 from tpanalytics.errors import ApiError, ConfigError, SchemaError, TpAnalyticsError, warn
-from tpanalytics.formatting import plural
+from tpanalytics.formatting import not_profiles, plural
 from tpanalytics.profiles.load import check_client, progress_bar
 from tpanalytics.profiles.snapshot.taxonomy_columns import own_levels, split_by_place, with_levels
 from tpanalytics.profiles.snapshot.taxonomy_file import Place, TaxonomyFile, open_taxonomy
@@ -126,7 +126,7 @@ def load_taxonomy(
 
 def _checked_tasks(profiles: TaskProfiles) -> pl.LazyFrame:
     if not isinstance(profiles, TaskProfiles):
-        raise SchemaError(f"`profiles` must be TaskProfiles, not {type(profiles).__name__}.")
+        raise SchemaError(not_profiles("profiles", profiles))
     if not isinstance(profiles.tasks, (pl.DataFrame, pl.LazyFrame)):
         raise SchemaError(
             f"load_taxonomy requires Polars frames, but `tasks` is a {type(profiles.tasks).__name__}. Convert it first."

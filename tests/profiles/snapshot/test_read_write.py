@@ -373,3 +373,10 @@ def test_files_of_a_killed_process_are_removed(sample: tpa.TaskProfiles) -> None
     remaining = {entry.name for entry in folder.iterdir()}
     assert not remaining & {"jobs-01234567.parquet", ".tasks-01234567-89abcdef.parquet"}
     assert ".DS_Store" in remaining
+
+
+def test_a_folder_of_snapshots_is_answered_with_their_names(sample: tpa.TaskProfiles) -> None:
+    for name in ("2026-05", "2026-11"):
+        tpa.write_profiles(sample.filter(job_id="job-0002"), f"snapshots/{name}")
+    with pytest.raises(tpa.SnapshotError, match=r"'2026-05' and '2026-11': pass '.*2026-05', or use read_history"):
+        tpa.read_profiles("snapshots")

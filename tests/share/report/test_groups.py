@@ -42,7 +42,7 @@ def snapshots() -> tuple[tpa.TaskProfiles, tpa.TaskProfiles]:
 
 BY: dict[str, dict[str, Any]] = {
     "country": {"by": "country", "jobs": True, "rationales": True},
-    "one country": {"by": "country", "groups": "BE", "jobs": True, "rationales": True},
+    "one country": {"by": "country", "groups": ["BE"], "jobs": True, "rationales": True},
     "country and pay grade": {"by": ["country", "pay_grade"]},
     "site of the people": {"by": "site"},
     "state of the tasks": {"by": "validation_state"},
@@ -150,6 +150,10 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "unknown country": (
         {"by": "country", "groups": "BEE"},
         "`groups` must be the name of one country or None, not 'BEE' (did",
+    ),
+    "two countries": (
+        {"by": "country", "groups": ["BE", "FR"]},
+        "`groups` must be the name of one country or None, not 2 names. Write a report for each of them",
     ),
     "group of people": (
         {"by": "site", "groups": "Lyon"},

@@ -40,9 +40,9 @@ class _CachedHistory(_CachedProfiles, History):
     """A history with a result cache."""
 
 
-def with_cache(profiles: TaskProfiles) -> TaskProfiles:
+def with_cache(profiles: TaskProfiles, argument: str = "profiles") -> TaskProfiles:
     """Return the profiles with a result cache attached."""
-    check_profiles(profiles)
+    check_profiles(profiles, argument)
     if isinstance(profiles, _CachedProfiles):
         return profiles
     kind = _CachedHistory if isinstance(profiles, History) else _CachedProfiles

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, get_args
 
 import narwhals as nw
 import polars as pl
 
 from tpanalytics.errors import ArgumentError, SchemaError, warn
-from tpanalytics.formatting import one_of, plural_of, unknown_group_message
+from tpanalytics.formatting import listed, one_of, plural_of, unknown_group_message
 from tpanalytics.schema import COUNTED_STATES, to_polars
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "check_flag",
     "check_hours",
     "check_numbers",
+    "check_options",
     "check_states",
     "check_whole",
     "checked_groups",
@@ -59,6 +62,17 @@ def check_choice(name: str, value: Any, allowed: Any) -> None:
     if not isinstance(value, str) or value not in values:
         hint = " People are counted by 'headcount'." if value == "people" and "headcount" in values else ""
         raise ArgumentError(f"`{name}` must be {one_of(values)}, not {value!r}.{hint}")
+
+
+def check_options(name: str, options: Iterable[str], measure: Callable[..., Any], known: Iterable[str]) -> None:
+    """Raise an error for options that are neither arguments of the measure nor `known`. Suggests near names."""
+    parameters = inspect.signature(measure).parameters.values()
+    allowed = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.name not in known]
+    for option in options:
+        if option not in allowed:
+            near = difflib.get_close_matches(option, [*allowed, *known], n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Its options are {listed(map(repr, allowed))}."
+            raise ArgumentError(f"{name}() of {measure.__name__} has no argument {option!r}. {hint}")
 
 
 def check_whole(name: str, value: Any, expected: str = "", *, least: float = -math.inf, most: float = math.inf) -> None:
@@ -153,7 +167,8 @@ def checked_groups(
 ) -> list[str]:
     """Return the group names as a list. Raise an error if a group is not in the data."""
     if isinstance(groups, str) or not isinstance(groups, Iterable):
-        raise ArgumentError(f"`{argument}` must be a list of {plural_of(noun)}, or None for all, not {groups!r}.")
+        hint = f" Pass [{groups!r}]." if isinstance(groups, str) else ""
+        raise ArgumentError(f"`{argument}` must be a list of {plural_of(noun)}, or None for all, not {groups!r}.{hint}")
     names, available = list(groups), list(present)
     unknown = [name for name in names if name not in available]
     if unknown:

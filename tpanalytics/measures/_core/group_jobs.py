@@ -49,7 +49,7 @@ def jobs_of_group(
     cells = reduced.cells.filter(own)
     all_jobs = people_of(profiles, per_job(reduced._replace(jobs=reduced.jobs.filter(own), cells=cells)))
     suppressed = _suppressed_in_group(profiles, all_jobs, reduced.groups.columns.by, states, privacy)
-    usable = not no_known_level(reduced.cells.get_column("level"))
+    usable = not no_known_level(cells.get_column("level"))
     cells, rated = cells.filter(~pl.col("job").is_in(suppressed)), pl.col("level") != NOT_ASSESSED
     sums = cells.group_by("job").agg(
         tasks_with_level=pl.col("n").filter(rated).sum(),

@@ -33,6 +33,7 @@ __all__ = [
     "get_metadata",
     "grade",
     "grade_of",
+    "has_usable_levels",
     "meaning_of",
     "no_known_level",
     "states_unknown",
@@ -292,7 +293,13 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def grade(coverage: pl.Expr, *, usable: bool = True) -> pl.Expr:
+def has_usable_levels(n: str) -> pl.Expr:
+    """Return whether the rows with a count above 0 have a level of H1 to H5, or no level at all."""
+    level = pl.col("level").filter(pl.col(n) > 0)
+    return level.is_in(LEVELS).any() | (level == NOT_ASSESSED).all()
+
+
+def grade(coverage: pl.Expr, *, usable: pl.Expr | bool = True) -> pl.Expr:
     """Return the data grade: A (coverage of at least 0.9), B (at least 0.7) or C. Null if the coverage is null.
 
     The grade is C at best if the levels are not usable.

@@ -58,6 +58,8 @@ class Look(NamedTuple):
     odd: pl.DataFrame
     #: ``job, sources, n, hours``: tasks grouped by their number of sources. None if sources were not requested.
     evidence: pl.DataFrame | None
+    #: Whether the tasks are from a table of the user's.
+    is_table: bool = False
 
     @property
     def tasks(self) -> int:
@@ -231,11 +233,10 @@ def _too_long(look: Look) -> Check:
 
 def _evidence(look: Look) -> Check:
     if look.evidence is None:
-        return unknown(
-            "evidence_missing",
-            "NOT_REQUESTED",
-            "Sources were not requested. Pass include=['source_data'] when loading.",
-        )
+        finding = "Sources were not requested. Pass include=['source_data'] when loading."
+        if look.is_table:
+            finding = "Sources are unknown, because the table has no column 'source_data'."
+        return unknown("evidence_missing", "NOT_RECORDED" if look.is_table else "NOT_REQUESTED", finding)
     without = look.evidence.filter(pl.col("sources") == 0)
     sources, n = (pl.col(name).cast(pl.Float64) for name in ("sources", "n"))
     mean_sources = look.evidence.filter(pl.col("sources") > 0).select(mean=(sources * n).sum() / n.sum()).item()

@@ -99,7 +99,7 @@ def check_added_up(jobs: pl.DataFrame, by: Sequence[str]) -> None:
 def check_one_snapshot(**profiles: TaskProfiles) -> None:
     """Raise an error if one of the arguments is a history."""
     for name, value in profiles.items():
-        check_profiles(value)
+        check_profiles(value, name)
         if isinstance(value, History):
             raise ArgumentError(
                 f"`{name}` must be one snapshot, not a history. Pass history.at('2026-05-01') with one of its "

@@ -219,7 +219,7 @@ def _suppress(
     profiles = with_cache(profiles)  # groups are counted several times
     if before is None:
         return suppress_jobs(result, profiles, limits)
-    check_profiles(before)
+    check_profiles(before, "before")
     return _suppress_change(result, profiles, before, limits)
 
 

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from tpanalytics._atomic import atomic_write
 from tpanalytics.errors import SnapshotError
+from tpanalytics.formatting import listed
 from tpanalytics.schema import JOBS, PEOPLE, REJECTS, TASKS, require
 
 if TYPE_CHECKING:
@@ -180,6 +181,19 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]]]:
     return manifest, parts
 
 
+#: Maximum number of snapshots to list in an error.
+_LISTED = 3
+
+
+def _folder_advice(folder: Path) -> str:
+    inside = sorted(each.parent.name for each in folder.glob(f"*/{MANIFEST}"))
+    if not inside:
+        return "Pass the folder of an export."
+    more = [f"{len(inside) - _LISTED:,} more"] * (len(inside) > _LISTED)
+    names = listed([*map(repr, inside[:_LISTED]), *more])
+    return f"It contains {names}: pass {str(folder / inside[0])!r}, or use read_history for all of them."
+
+
 def read_versioned(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]], int]:
     """Like `read_manifest`, and return the schema version."""
     path = folder / MANIFEST
@@ -189,7 +203,7 @@ def read_versioned(folder: Path) -> tuple[dict[str, Any], dict[str, list[Part]],
                 f"{folder} contains an unfinished export. Call load_task_profiles with the same arguments, or run the "
                 "same `tpanalytics export` command, to resume it."
             )
-        raise SnapshotError(f"{folder} is not a snapshot: it has no {MANIFEST}. Pass the folder of an export.")
+        raise SnapshotError(f"{folder} is not a snapshot: it has no {MANIFEST}. {_folder_advice(folder)}")
     manifest: Any = None
     version: Any = None
     parts: dict[str, list[Part]] = {}

@@ -11,6 +11,7 @@ import polars as pl
 from tpanalytics import schema
 from tpanalytics._paths import local_path
 from tpanalytics.errors import SchemaError, SnapshotError
+from tpanalytics.formatting import not_profiles
 from tpanalytics.profiles.snapshot.layout import (
     MANIFEST,
     STATE,
@@ -72,7 +73,7 @@ def write_profiles(profiles: TaskProfiles, folder: str | Path) -> Path:
     True
     """
     if not isinstance(profiles, TaskProfiles):
-        raise SchemaError(f"`profiles` must be TaskProfiles, not {type(profiles).__name__}.")
+        raise SchemaError(not_profiles("profiles", profiles))
     if isinstance(profiles, History):
         raise SchemaError("`profiles` must be one snapshot, not a history. Pass history.at('2026-05-01').")
     folder = local_path(folder)

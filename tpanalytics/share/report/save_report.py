@@ -67,7 +67,7 @@ def save_report(
     path: str | Path,
     *,
     by: By = BY_FAMILY,
-    groups: str | None = None,
+    groups: str | Sequence[str] | None = None,
     before: TaskProfiles | None = None,
     states: Sequence[str] | None = None,
     level_weights: Mapping[str, float] = WEIGHTS,
@@ -98,8 +98,8 @@ def save_report(
         weighted by people if their number is known. With a column of `tasks`, jobs count where they have at least one
         such task.
     groups
-        Name of the group to report on, such as ``"Finance"``, or ``"Finance · BE"`` for two columns. Requires columns
-        of `jobs`. If None, the report covers all groups.
+        Name of the group to report on, such as ``"Finance"`` or ``["Finance"]``, or ``"Finance · BE"`` for two columns.
+        Requires columns of `jobs`. If None, the report covers all groups.
     before
         An earlier snapshot of the same company. If given, the report starts with the changes.
     states

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tpanalytics.errors import ShareError
+from tpanalytics.formatting import not_profiles
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import attach_metadata
@@ -181,7 +182,7 @@ def resolve_scope(
     """Validate the `save_report` arguments and return a scope."""
     for name, value in (("profiles", profiles), ("before", before)):
         if not isinstance(value, TaskProfiles) and (name == "profiles" or value is not None):
-            raise ShareError(f"`{name}` must be TaskProfiles, not {type(value).__name__}.")
+            raise ShareError(not_profiles(name, value))
     if privacy is not None and not isinstance(privacy, Privacy):
         raise ShareError(f"`privacy` must be a Privacy, like Privacy(min_jobs=3), or None, not {privacy!r}.")
     if title is not None and not isinstance(title, str):
@@ -197,7 +198,7 @@ def resolve_scope(
         profiles=profiles,
         before=before,
         grouping=grouping,
-        group=groups,
+        group=_one_group(groups, grouping.noun),
         states=tuple(counted_states(states, *sides)),
         level_weights=checked_weights(level_weights),
         contract_hours=contract_hours,
@@ -206,9 +207,21 @@ def resolve_scope(
         rationales=rationales,
         jobs=jobs,
     )
-    if groups is not None:
-        _check_group(groups, scope)
+    if scope.group is not None:
+        _check_group(scope.group, scope)
     return scope
+
+
+def _one_group(groups: Any, noun: str) -> Any:
+    """Return the group to report on, which can be in a list, as for charts."""
+    if not isinstance(groups, list | tuple):
+        return groups
+    if len(groups) != 1:
+        raise ShareError(
+            f"`groups` must be the name of one {noun} or None, not {len(groups)} names. Write a report for each of "
+            "them, or select them with profiles.filter."
+        )
+    return groups[0]
 
 
 def _check_group(group: Any, scope: ReportScope) -> None:
