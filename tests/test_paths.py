@@ -72,6 +72,7 @@ CALLS: dict[str, tuple[dict[str, str], Callable[[], object]]] = {
     "read_records": ({"*.jsonl": json.dumps(RECORD)}, lambda: tpa.read_records("~/*.jsonl")),
     "save": ({}, lambda: tpa.save(tpa.hours(tpa.load_sample()), "~/hours.csv")),
     "save_report": ({}, lambda: tpa.save_report(many(1), "~/report.html")),
+    "save_workbook": ({}, lambda: tpa.save_workbook(many(1), "~/company.xlsx")),
     "verify_report": ({"report.html": "<p>"}, _not_a_report),
     "write_profiles": ({}, lambda: tpa.write_profiles(many(1), "~/snapshot")),
 }

@@ -98,5 +98,6 @@ from .share.inspect.check_share import check_share as check_share
 from .share.report.save_report import save_report as save_report
 from .share.report.verify_report import verify_report as verify_report
 from .share.save import save as save
+from .share.save_workbook import save_workbook as save_workbook
 
 __version__: str

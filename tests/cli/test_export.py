@@ -49,6 +49,16 @@ def test_other_jobs_and_states(tenant: Tenant, capsys: pytest.CaptureFixture[str
     assert profiles.manifest["states"] == ["validated"]
 
 
+def test_summary_by_a_column(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--include", "weekly_hours", "--by", "validation_state"]
+    status, out, _ = run("export", "snap", *options, capsys=capsys)
+    assert status == 0
+    assert re.search(r"validation state +jobs", out)
+    status, out, _ = run("export", "snap", *options, "--json", "--no-resume", capsys=capsys)
+    assert status == 0
+    assert {row["validation_state"] for row in json.loads(out)["summary"]["hours"]} == {"validated", "suggested"}
+
+
 def test_unknown_family_suggests_names(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = run("export", "snap", "--families", "Finanse", capsys=capsys)
     assert status == 1

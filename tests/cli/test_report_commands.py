@@ -76,6 +76,20 @@ def test_reports_by_another_column(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"<h1>{result['written'][0]['group']}: AI impact</h1>" in Path(path).read_text(encoding="utf-8")
 
 
+def test_reports_by_several_columns_and_another_weight(capsys: pytest.CaptureFixture[str]) -> None:
+    profiles = with_countries(small(tpa.load_sample()))
+    tpa.write_profiles(profiles, "snap")
+    for by in (["--by", "country,active"], ["--by", "country", "--by", "active"]):
+        limits = ["--min-jobs", "0", "--min-headcount", "0"]
+        assert main(["report", "snap", "--out", "r.html", *by, "--weight", "headcount", *limits]) == 0
+        page = Path("r.html").read_text(encoding="utf-8")
+        assert "weekly hours of all people" in page
+        assert re.search(r"\d+ groups by country and active with", page)
+    assert main(["verify", "r.html", "--snapshot", "snap"]) == 0
+    with pytest.raises(SystemExit):
+        main(["report", "snap", "--out", "r.html", "--weight", "tasks"])
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -62,6 +62,7 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     """Export a tenant's task profiles to a snapshot."""
+    by = by_of_options(arguments)
     families: Any = arguments.families or ("lists" if arguments.family_lists else None)
     try:
         filters = [json.loads(text) for text in arguments.filter]
@@ -91,13 +92,17 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.jobs:
         profiles = tpa.assign_families(profiles, arguments.jobs, arguments.family_names)
         profiles = replace_jobs(profiles, Path(arguments.folder))
+    summarized = tpa.read_profiles(arguments.folder) if arguments.by else None
     if arguments.json:
-        print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest}))
+        added = {} if summarized is None else {"summary": as_json(summarized, USUAL, by)}
+        print(json.dumps({"folder": arguments.folder, "manifest": profiles.manifest, **added}))
     else:
         message = f"{arguments.folder}: {provenance(profiles.manifest)}"
         if pages := profiles.manifest.get("resumed_pages"):
             message += f" Resumed after {plural(pages, 'page')}."
         print(message + (" Replaced the previous snapshot." if replaced else ""))
+        if summarized is not None:
+            print_summary(summarized, None, USUAL, by)
     return 0
 
 

@@ -11,7 +11,7 @@ from tpanalytics.api.export import INCLUDES
 from tpanalytics.api.settings import SECRETS, SETTINGS
 from tpanalytics.cli import app as app_command, commands, report_commands
 from tpanalytics.measures.privacy.policy import USUAL
-from tpanalytics.typing import OtherJobs, Vendor, Weight
+from tpanalytics.typing import OtherJobs, StaffWeight, Vendor, Weight
 
 __all__ = ["parser"]
 
@@ -121,6 +121,8 @@ def _add_export(add: Add) -> None:
     workers = "number of parallel downloads (default: 1); requires --family-lists or --families"
     command.add_argument("--workers", type=int, default=1, metavar="N", help=workers)
     command.add_argument("--no-resume", action="store_true", help="start over instead of resuming an unfinished export")
+    by = "afterwards, also print a summary by this column, as `tpanalytics summary --by`; 'none': all jobs together"
+    command.add_argument("--by", action="append", default=None, metavar="COLUMN", help=by)
     _add_mapping_options(command)
     _add_settings_options(command)
     _add_json_option(command)
@@ -148,6 +150,8 @@ def _add_report(add: Add) -> None:
     groups = command.add_mutually_exclusive_group()
     groups.add_argument("--group", metavar="NAME", help="report on this job family, or group of --by, only")
     groups.add_argument("--all-groups", action="store_true", help="write one file per group that is not suppressed")
+    weight = "what shares and the index add up (default: hours, or headcount if --by is a column of people)"
+    command.add_argument("--weight", choices=get_args(StaffWeight), help=weight)
     command.add_argument("--before", metavar="SNAPSHOT", help="earlier snapshot to compare with")
     command.add_argument("--title", help="title of the report")
     week = "contract hours per week of jobs that have none"

@@ -86,6 +86,7 @@ def _save_reports(
             path,
             by=by_of_options(arguments),
             groups=group,
+            weight=arguments.weight,
             before=before,
             contract_hours=arguments.contract_hours,
             privacy=None if privacy.off else privacy,
@@ -140,6 +141,7 @@ def _options(arguments: argparse.Namespace, parameters: frozenset[str]) -> dict[
     limits = {"min_jobs": arguments.min_jobs, "min_headcount": arguments.min_headcount}
     optional = {
         "contract_hours": arguments.contract_hours,
+        "weight": arguments.weight,
         "rationales": arguments.with_rationales,
         "jobs": arguments.with_jobs,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,12 @@ import polars as pl
 
 from tpanalytics._atomic import atomic_write, atomic_writes
 from tpanalytics._paths import local_path
-from tpanalytics.errors import SchemaError, ShareError
+from tpanalytics.errors import ArgumentError, SchemaError, ShareError
 from tpanalytics.schema import to_polars
 from tpanalytics.share.bundle import chart_companions, evidence_path, frame_companions, write_evidence
 from tpanalytics.share.chart_files import chart_writers, spec_of
 from tpanalytics.share.frames import finite_frame, write_csv, write_json, write_parquet
-from tpanalytics.share.xlsx import write_xlsx
+from tpanalytics.share.xlsx import check_sheet_names, write_sheets, write_xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,8 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     Parameters
     ----------
     what
-        An Altair chart, or a data frame from Polars (eager or lazy), pandas or DuckDB.
+        An Altair chart, a data frame from Polars (eager or lazy), pandas or DuckDB, or for ``.xlsx`` a dict of data
+        frames by the name of their sheet, such as ``{"Impact": impact, "Hours": hours}``.
     path
         Output file. The suffix determines the format. Charts can be saved as ``.png``, ``.svg``, ``.pdf``,
         ``.html`` (works offline) or ``.json`` (Vega-Lite), and data frames as ``.csv``, ``.xlsx``, ``.parquet`` or
@@ -95,6 +97,8 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
     ['impact.evidence.json', 'impact.json', 'impact.svg', 'impact.txt']
     """
     path = output_path(path)
+    if isinstance(what, Mapping):
+        return _save_sheets(what, path, bundle=bundle)
     if not hasattr(what, "to_dict") or hasattr(what, "columns"):
         with suppress(SchemaError):  # other objects are rejected below
             what = to_polars(what)
@@ -120,6 +124,30 @@ def save(what: Any, path: str | Path, *, scale: float = 2.0, bundle: bool = Fals
         if kind == "data frame" or isinstance(error, ShareError):
             raise
         raise ShareError(f"{path.name}: the chart could not be rendered: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def _save_sheets(frames: Mapping[Any, Any], path: Path, *, bundle: bool) -> Path:
+    """Write a workbook with a sheet per data frame."""
+    if path.suffix.lower() != ".xlsx" or bundle:
+        reason = "without a bundle" if bundle else f"as .xlsx, not {path.suffix or 'without a suffix'}"
+        raise ShareError(f"{path.name}: several data frames can only be saved {reason}. Save them one by one.")
+    if not frames:
+        raise ShareError("`what` contains no data frame. Pass at least one, like {'Hours': hours}.")
+    check_sheet_names(frames)
+    sheets = {}
+    for name, frame in frames.items():
+        try:
+            sheets[name] = finite_frame(to_polars(frame))
+        except ArgumentError:
+            raise
+        except SchemaError:
+            raise ShareError(f"`what`: {name!r} must be a data frame, not {type(frame).__name__}.") from None
+    try:
+        with atomic_writes([path]) as (draft,):
+            write_sheets(sheets, draft)
     except OSError as error:
         raise ShareError(f"{path} cannot be written: {error.strerror or error}.") from None
     return path

@@ -19,12 +19,12 @@ from tpanalytics.schema import NO_STATE
 from tpanalytics.share.frames import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tpanalytics.measures._core.metadata import Meaning
 
-__all__ = ["HOW_COMPUTED", "write_xlsx"]
+__all__ = ["HOW_COMPUTED", "check_sheet_names", "write_sheets", "write_xlsx"]
 
 #: Name of the sheet that documents the figures.
 HOW_COMPUTED = "how computed"
@@ -39,9 +39,43 @@ _GRADES = "A: coverage of at least 90%, B: at least 70%, C: below 70%; do not qu
 
 
 def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
-    """Write an .xlsx workbook without converting any text to formulas or links."""
+    """Write a workbook with one table, and a sheet that documents its figures."""
+    write_sheets({"data": frame}, path)
+
+
+def write_sheets(frames: Mapping[str, pl.DataFrame], path: Path) -> None:
+    """Write a workbook with a table per sheet, without converting any text to formulas or links."""
     import xlsxwriter
 
+    for frame in frames.values():
+        _check_size(frame)
+    documented = {name: (meaning, frame) for name, frame in frames.items() if (meaning := _meaning(frame)) is not None}
+    content = io.BytesIO()
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
+    with xlsxwriter.Workbook(content, options) as book:
+        book.set_properties({"created": _CREATED})
+        for name, frame in frames.items():
+            _write_table(book, name, frame, documented[name][0].unit if name in documented else "")
+        if documented:
+            _add_documentation(book, documented, named=len(frames) > 1)
+    path.write_bytes(content.getvalue())
+
+
+def check_sheet_names(names: Iterable[Any]) -> None:
+    """Raise a `ShareError` for names that Excel does not accept as names of sheets."""
+    names = list(names)
+    for name in names:
+        if not isinstance(name, str) or not 0 < len(name) <= 31 or re.search(r"[\[\]:*?/\\]|^'|'$", name):
+            raise ShareError(
+                f"{name!r} cannot be the name of a sheet. Use 1 to 31 characters other than []:*?/\\, without a quote "
+                "at either end."
+            )
+    lower = Counter(name.lower() for name in [*names, HOW_COMPUTED, "history"])
+    if repeated := [name for name in names if lower[name.lower()] > 1]:
+        raise ShareError(f"The sheet name {repeated[0]!r} is used twice or reserved. Choose another name.")
+
+
+def _check_size(frame: pl.DataFrame) -> None:
     if frame.height > _MAX_ROWS:
         raise ShareError(
             f"An .xlsx sheet is limited to {_MAX_ROWS:,} rows, but the data frame has {frame.height:,}. "
@@ -53,36 +87,34 @@ def write_xlsx(frame: pl.DataFrame, path: Path) -> None:
             f"An .xlsx table cannot have columns that differ only in case: {', '.join(map(repr, duplicates))}. "
             "Rename one of them."
         )
-    meaning = None
+
+
+def _meaning(frame: pl.DataFrame) -> Meaning | None:
     with suppress(SchemaError):  # not the result of a measure
-        meaning = about(frame)
+        return about(frame)
+    return None
+
+
+def _write_table(book: Any, name: str, frame: pl.DataFrame, unit: str) -> None:
     texts = flat(frame).with_columns(
         pl.when(pl.col(pl.String).str.len_chars() > _MAX_CELL_LENGTH)
         .then(pl.col(pl.String).str.head(_MAX_CELL_LENGTH - len(_SHORTENED)) + pl.lit(_SHORTENED))
         .otherwise(pl.col(pl.String))
         .name.keep()
     )
-    unit = meaning.unit if meaning else ""
     formats: dict[Any, str] = {
-        name: number_format
-        for name, dtype in texts.schema.items()
-        if (number_format := _number_format(name, dtype, unit))
+        column: number_format
+        for column, dtype in texts.schema.items()
+        if (number_format := _number_format(column, dtype, unit))
     }
-    content = io.BytesIO()
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
-    with xlsxwriter.Workbook(content, options) as book:
-        book.set_properties({"created": _CREATED})
-        texts.write_excel(
-            book,
-            worksheet="data",
-            autofit=True,
-            freeze_panes=(1, 1),
-            table_style="Table Style Light 1",
-            column_formats=formats,
-        )
-        if meaning:
-            _add_documentation(book, meaning, frame)
-    path.write_bytes(content.getvalue())
+    texts.write_excel(
+        book,
+        worksheet=name,
+        autofit=True,
+        freeze_panes=(1, 1),
+        table_style="Table Style Light 1",
+        column_formats=formats,
+    )
 
 
 def _number_format(name: str, dtype: pl.DataType, unit: str) -> str | None:
@@ -97,7 +129,7 @@ def _number_format(name: str, dtype: pl.DataType, unit: str) -> str | None:
     return _PERCENT if unit.startswith("share") else "#,##0.00"
 
 
-def _add_documentation(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None:
+def _add_documentation(book: Any, documented: Mapping[str, tuple[Meaning, pl.DataFrame]], *, named: bool) -> None:
     sheet = book.add_worksheet(HOW_COMPUTED)
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 24)
@@ -112,7 +144,12 @@ def _add_documentation(book: Any, meaning: Meaning, frame: pl.DataFrame) -> None
     section = book.add_format({**top, "bold": True, "top": 1, "top_color": "#BDBDC2"})
     sheet.write_string(0, 0, "How these figures are computed", heading)
     row = 1
-    for name, lines in _sections(meaning, frame):
+    sections = [
+        (f"{table}: {name}" if named else name, lines)
+        for table, (meaning, frame) in documented.items()
+        for name, lines in _sections(meaning, frame)
+    ]
+    for name, lines in sections:
         row += 1
         sheet.write_string(row, 0, name, section)
         sheet.write_blank(row, 1, None, section)

@@ -65,6 +65,7 @@ def choices(scope: ReportScope) -> dict[str, Any]:
     return {
         "by": scope.by if isinstance(scope.by, str) else scope.by and list(scope.by),
         "groups": scope.group,
+        "weight": scope.asked_weight,
         "states": list(scope.states),
         "level_weights": dict(scope.level_weights),
         "contract_hours": scope.contract_hours,

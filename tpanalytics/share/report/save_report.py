@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tpanalytics.measures.privacy.policy import Privacy
     from tpanalytics.schema import TaskProfiles
     from tpanalytics.share.report.sections.section import Section
-    from tpanalytics.typing import By
+    from tpanalytics.typing import By, StaffWeight
 
 __all__ = ["render", "save_report"]
 
@@ -68,6 +68,7 @@ def save_report(
     *,
     by: By = BY_FAMILY,
     groups: str | Sequence[str] | None = None,
+    weight: StaffWeight | None = None,
     before: TaskProfiles | None = None,
     states: Sequence[str] | None = None,
     level_weights: Mapping[str, float] = WEIGHTS,
@@ -100,6 +101,9 @@ def save_report(
     groups
         Name of the group to report on, such as ``"Finance"`` or ``["Finance"]``, or ``"Finance · BE"`` for two columns.
         Requires columns of `jobs`. If None, the report covers all groups.
+    weight
+        What shares and the exposure index add up: ``"hours"``, ``"headcount"`` (hours of all people) or ``"fte"``. None
+        means hours, or people if `by` is a column of `people`.
     before
         An earlier snapshot of the same company. If given, the report starts with the changes.
     states
@@ -151,6 +155,7 @@ def save_report(
         profiles,
         by=by,
         groups=groups,
+        weight=weight,
         before=before,
         states=states,
         level_weights=level_weights,

@@ -12,6 +12,7 @@ import polars as pl
 from tpanalytics.errors import ShareError
 from tpanalytics.formatting import not_profiles
 from tpanalytics.measures._core.cache import with_cache
+from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.staff import STAFF
@@ -24,6 +25,7 @@ from tpanalytics.measures.privacy.suppress_groups import are_all_suppressed, sma
 from tpanalytics.schema import TaskProfiles, counted_states, to_polars
 from tpanalytics.share.calls import Source
 from tpanalytics.share.grouping import PageGrouping, default_weight, grouping_of
+from tpanalytics.typing import StaffWeight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +54,8 @@ class ReportScope:
     grouping: PageGrouping
     #: Label of the group to report on, or None for all groups.
     group: str | None
+    #: The weight that was asked for, or None for the default.
+    asked_weight: StaffWeight | None
     states: tuple[str, ...]
     level_weights: Mapping[str, float]
     contract_hours: float | None
@@ -68,7 +72,7 @@ class ReportScope:
     @cached_property
     def weight(self) -> str:
         """What shares and the index add up: hours, or hours times people if the groups are groups of people."""
-        return str(default_weight(self.profiles, self.grouping))
+        return str(self.asked_weight or default_weight(self.profiles, self.grouping))
 
     @property
     def work(self) -> str:
@@ -170,6 +174,7 @@ def resolve_scope(
     *,
     by: Any,
     groups: Any,
+    weight: Any = None,
     before: Any,
     states: Sequence[str] | None,
     level_weights: Mapping[str, float],
@@ -187,6 +192,8 @@ def resolve_scope(
         raise ShareError(f"`privacy` must be a Privacy, like Privacy(min_jobs=3), or None, not {privacy!r}.")
     if title is not None and not isinstance(title, str):
         raise ShareError(f"`title` must be a string or None, not {title!r}.")
+    if weight is not None:
+        check_choice("weight", weight, StaffWeight)
     profiles, before = _collected(profiles), None if before is None else _collected(before)
     grouping = grouping_of(profiles, by)
     if before is not None:
@@ -199,6 +206,7 @@ def resolve_scope(
         before=before,
         grouping=grouping,
         group=_one_group(groups, grouping.noun),
+        asked_weight=weight,
         states=tuple(counted_states(states, *sides)),
         level_weights=checked_weights(level_weights),
         contract_hours=contract_hours,
