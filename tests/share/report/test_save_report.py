@@ -247,7 +247,10 @@ def test_report_notes_missing_data(case: str, profiles: tpa.TaskProfiles, earlie
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "similar family": ({"groups": "Finanse"}, "(did you mean 'Finance'?)"),
     "unknown family": ({"groups": "zzz"}, "`groups` must be the name of one job family or None, not 'zzz'."),
-    "several families": ({"groups": ["Finance"]}, "must be the name of one job family or None, not ['Finance']"),
+    "several families": (
+        {"groups": ["Finance", "Sales"]},
+        "`groups` must be the name of one job family or None, not 2 names",
+    ),
     "suffix": ({"path": "out/report.htm"}, "`path` must end in .html, not 'report"),
     "no suffix": ({"path": "out/report"}, "`path` must end in .html, not 'report"),
     "path": ({"path": 5}, "`path` must be a file path like 'chart.svg', not int"),
