@@ -179,13 +179,13 @@ def _aggregate(
         jobs, groups = group_jobs(inputs.jobs, columns, sums)
         if people is not None and columns.people:
             people = people._replace(states=states_of_others(sums, people.unlisted))
-        cells = of_jobs(sums, jobs, columns).sort("job", *keys, *split)
+        # Sort first because engines return rows in different orders and the sum of floats depends on the order.
+        cells = of_jobs(sums.sort([*keys, *split]), jobs, columns)
         if split:
             cells = _sum_cells(cells, ["job", "group", *keys])
     else:
         jobs, groups, sums = by_columns
         cells = sums.filter(pl.col("state").is_in(states)).sort("group", *keys, "state")
-    # Sort first because engines return rows in different orders and the sum of floats depends on the order.
     keys, once = [*(["job"] if per == "job" else []), "group", *keys], None
     if per == "group":
         once = count_once(cells, jobs, columns) if columns.people else None
@@ -396,17 +396,17 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
 
 
 def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns | None = None) -> pl.DataFrame:
-    """Replace the job id with the job's row number and group. Jobs in several groups get a row for each of them."""
+    """Return the sums of each row of the jobs, in the order of both tables, with its number and group."""
     keys = ["job_id", *(columns.tasks if columns else ())]
-    joined = sums.join(jobs.select(*keys, "job", "group"), on=keys, how="left", nulls_equal=True)
-    unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
+    unknown = sums.join(jobs, on="job_id", how="anti", nulls_equal=True).get_column("job_id").unique().sort()
     if unknown.len():
         raise SchemaError(
             "`tasks` has jobs that `jobs` does not have, "
             f"for example {shown_id(unknown[0])!r} ({unknown.len():,} in total). "
             "Add a row to `jobs` for each of them."
         )
-    return joined.drop(keys)
+    rows = jobs.select(*keys, "job", "group")
+    return rows.join(sums, on=keys, nulls_equal=True, maintain_order="left_right").drop(keys)
 
 
 def _groups_agree(sums: pl.DataFrame, listed: pl.DataFrame) -> bool:
