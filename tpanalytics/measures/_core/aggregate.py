@@ -240,10 +240,9 @@ def _sum_by_columns(inputs: Inputs, keys: Sequence[str]) -> tuple[pl.DataFrame, 
     if not by or columns.overlap or not {*by} <= present or "n_tasks" not in inputs.jobs.columns:
         return None
     labelled, groups = label_groups(inputs.jobs, columns)
-    of_groups = labelled.group_by(*by, "group").agg(pl.col("n_tasks").sum())
+    of_groups = labelled.group_by("group").agg(pl.col(by).first().cast(pl.String), pl.col("n_tasks").sum())
     sums = sum_tasks(tasks, *by, *dict.fromkeys([*keys, "state"]))
-    texts = of_groups.select("group", pl.col(by).cast(pl.String))
-    sums = sums.join(texts, on=by, how="left", nulls_equal=True).drop(by)
+    sums = sums.join(of_groups.drop("n_tasks"), on=by, how="left", nulls_equal=True).drop(by)
     if sums.get_column("group").null_count() or not _groups_agree(sums, of_groups):
         return None
     return _numbered(labelled, columns), groups, sums
@@ -286,14 +285,15 @@ def _count_states(tasks: Any, states: list[str]) -> pl.DataFrame:
     """Return ``state, n`` for all tasks, plus the ``least`` and ``most`` hours of any task."""
     likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
     are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
-    hours = _known_hours()
     totals = to_polars(
-        tasks.select(
-            least=hours.min(),
-            most=hours.max(),
+        tasks.select("validation_state", weekly_hours=_known_hours())
+        .select(
+            least=nw.col("weekly_hours").min(),
+            most=nw.col("weekly_hours").max(),
             n=nw.len(),
             **{f"n_{i}": is_in.cast(nw.Int8).sum() for i, is_in in enumerate(are_in)},
-        ).to_native()
+        )
+        .to_native()
     )
     least, most, n, *counts = totals.row(0)
     if sum(count or 0 for count in counts) != n:  # some tasks are in other states
