@@ -176,13 +176,15 @@ def _aggregate(
         jobs, groups = group_jobs(inputs.jobs, columns, sums)
         if people is not None and columns.people:
             people = people._replace(states=states_of_others(sums, people.unlisted))
-        cells = of_jobs(sums, jobs, columns).sort("job", *keys, *split)
+        # Sort first because engines return rows in different orders and the sum of floats depends on the order.
+        # Numbers are sorted faster than texts.
+        order = [pl.col(key).cast(pl.Enum(sums.get_column(key).unique().sort())) for key in (*keys, *split)]
+        cells = of_jobs(sums.sort(order), jobs, columns)
         if split:
             cells = _sum_cells(cells, ["job", "group", *keys])
     else:
         jobs, groups, sums = by_columns
         cells = sums.filter(pl.col("state").is_in(states)).sort("group", *keys, "state")
-    # Sort first because engines return rows in different orders and the sum of floats depends on the order.
     keys, once = [*(["job"] if per == "job" else []), "group", *keys], None
     if per == "group":
         once = count_once(cells, jobs, columns) if columns.people else None
@@ -237,10 +239,9 @@ def _sum_by_columns(inputs: Inputs, keys: Sequence[str]) -> tuple[pl.DataFrame, 
     if not by or columns.overlap or not {*by} <= present or "n_tasks" not in inputs.jobs.columns:
         return None
     labelled, groups = label_groups(inputs.jobs, columns)
-    of_groups = labelled.group_by(*by, "group").agg(pl.col("n_tasks").sum())
+    of_groups = labelled.group_by("group").agg(pl.col(by).first().cast(pl.String), pl.col("n_tasks").sum())
     sums = sum_tasks(tasks, *by, *dict.fromkeys([*keys, "state"]))
-    texts = of_groups.select("group", pl.col(by).cast(pl.String))
-    sums = sums.join(texts, on=by, how="left", nulls_equal=True).drop(by)
+    sums = sums.join(of_groups.drop("n_tasks"), on=by, how="left", nulls_equal=True).drop(by)
     if sums.get_column("group").null_count() or not _groups_agree(sums, of_groups):
         return None
     return _numbered(labelled, columns), groups, sums
@@ -283,14 +284,15 @@ def _count_states(tasks: Any, states: list[str]) -> pl.DataFrame:
     """Return ``state, n`` for all tasks, plus the ``least`` and ``most`` hours of any task."""
     likely = sorted({*COUNTED_STATES, "rejected", *states} - {NO_STATE})
     are_in = [nw.col("validation_state").is_null(), *(_is_any("validation_state", [state]) for state in likely)]
-    hours = _known_hours()
     totals = to_polars(
-        tasks.select(
-            least=hours.min(),
-            most=hours.max(),
+        tasks.select("validation_state", weekly_hours=_known_hours())
+        .select(
+            least=nw.col("weekly_hours").min(),
+            most=nw.col("weekly_hours").max(),
             n=nw.len(),
             **{f"n_{i}": is_in.cast(nw.Int8).sum() for i, is_in in enumerate(are_in)},
-        ).to_native()
+        )
+        .to_native()
     )
     least, most, n, *counts = totals.row(0)
     if sum(count or 0 for count in counts) != n:  # some tasks are in other states
@@ -393,17 +395,17 @@ def sum_tasks(tasks: Any, *keys: str, extremes: bool = True, **least_texts: str)
 
 
 def of_jobs(sums: pl.DataFrame, jobs: pl.DataFrame, columns: GroupColumns | None = None) -> pl.DataFrame:
-    """Replace the job id with the job's row number and group. Jobs in several groups get a row for each of them."""
+    """Return the sums of each row of the jobs, in the order of both tables, with its number and group."""
     keys = ["job_id", *(columns.tasks if columns else ())]
-    joined = sums.join(jobs.select(*keys, "job", "group"), on=keys, how="left", nulls_equal=True)
-    unknown = joined.filter(pl.col("job").is_null()).get_column("job_id").unique().sort()
+    unknown = sums.join(jobs, on="job_id", how="anti", nulls_equal=True).get_column("job_id").unique().sort()
     if unknown.len():
         raise SchemaError(
             "`tasks` has jobs that `jobs` does not have, "
             f"for example {shown_id(unknown[0])!r} ({unknown.len():,} in total). "
             "Add a row to `jobs` for each of them."
         )
-    return joined.drop(keys)
+    rows = jobs.select(*keys, "job", "group")
+    return rows.join(sums, on=keys, nulls_equal=True, maintain_order="left_right").drop(keys)
 
 
 def _groups_agree(sums: pl.DataFrame, listed: pl.DataFrame) -> bool:

@@ -86,10 +86,10 @@ def level_sums(cells: pl.DataFrame, by: str) -> LevelSums:
     parts = _parts(levels)
     cells = cells.with_columns(amount=pl.col("hours") * pl.col("staff"))
     marks = {"with": pl.col("amount").is_not_null(), "without": pl.col("n_known") < pl.col("n")}
-    cells = cells.with_columns(
-        pl.when(marked).then(_bit(part)).otherwise(0).alias(f"{kind} {name}")
+    cells = cells.with_columns(_bit(part).alias(name) for name, part in parts.items()).with_columns(
+        pl.when(marked).then(name).otherwise(0).alias(f"{kind} {name}")
         for kind, marked in marks.items()
-        for name, part in parts.items()
+        for name in parts
     )
     family = {"group": pl.col("group").first()} if by == "group" else {}
     sets = {f"{kind} {name}": pl.col(f"{kind} {name}").bitwise_or() for kind in marks for name in parts}
