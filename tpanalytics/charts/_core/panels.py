@@ -45,19 +45,20 @@ def draw_panels(
     subtitle: str,
     description: str,
 ) -> theme.Panels:
-    """Arrange panels in a grid, with the titles of the horizontal and the vertical axis at its edges."""
+    """Arrange panels in rows of similar length, with the vertical axis at the left of each row."""
     x_title, y_title = axes
+    rows = -(-len(panels) // _PER_ROW)
+    per_row = -(-len(panels) // max(rows, 1))
     charts = []
     for place, panel in enumerate(panels):
-        x = _axis(x_title, shown=place + _PER_ROW >= len(panels))
-        y = _axis(y_title, shown=place % _PER_ROW == 0)
+        x, y = _axis(x_title, shown=True), _axis(y_title, shown=place % per_row == 0)
         lines = textwrap.wrap(clean_text(panel.name) or "", _NAME, max_lines=2, placeholder=" …")
         heading = alt.Title(lines or "(unnamed)", subtitle=panel.detail, **_TITLE)
         marks = panel.marks(x, y)
         charts.append(alt.LayerChart(layer=marks, width=_WIDTH, height=_HEIGHT, title=heading))
     return theme.assemble_panels(
         [
-            alt.ConcatChart(concat=charts, columns=_PER_ROW, spacing={"row": 26, "column": 26}),
+            alt.ConcatChart(concat=charts, columns=max(per_row, 1), spacing={"row": 26, "column": 26}),
             theme.footer_panel(captions.wrapped(notes, _LINE)),
         ],
         columns=1,
@@ -76,7 +77,7 @@ def more_panels(left_out: int, every: str) -> list[str]:
 
 
 def _axis(title: str, *, shown: bool) -> dict[str, Any]:
-    """Return the axis of a share, with labels and title only at the edge of the grid."""
+    """Return the axis of a share, with labels and a title if it is shown."""
     axis = {
         "title": title if shown else None,
         "titleFontWeight": "normal",
