@@ -160,6 +160,14 @@ def test_unusual_token_responses_raise(server: RawServer, sent: bytes) -> None:
     assert isinstance(request_page(server), tpa.AuthError | tpa.ApiError)
 
 
+@pytest.mark.parametrize("status", [b"404 No", b"503 Busy"])
+@pytest.mark.parametrize("damaged", [b"<", b"\xff", b""])
+def test_damaged_token_with_an_error_status_is_not_quoted(server: RawServer, status: bytes, damaged: bytes) -> None:
+    body = damaged + TOKEN[1:]
+    server.token = response(body, length(len(body)), status=status)
+    assert isinstance(request_page(server), tpa.AuthError | tpa.ApiError)
+
+
 @hypothesis.given(st.data())
 def test_damaged_responses_are_read_or_raise(server: RawServer, data: st.DataObject) -> None:
     valid = data.draw(st.sampled_from([VALID, RESPONSES["chunks"][0], response(GZIPPED, b"Content-Encoding: gzip")]))

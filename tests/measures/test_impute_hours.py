@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import hypothesis
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import strategies as st
@@ -242,9 +243,9 @@ def test_no_jobs_are_allowed(method: Any) -> None:
             lambda p: tpa.impute_hours(p, "equal_residual"),
             "method='equal_residual' requires contract hours, but no job has any",
         ),
-        (lambda p: tpa.impute_hours(p.tasks, "same_task"), "impute_hours requires Polars frames. Convert `jobs` first"),
+        (lambda p: tpa.impute_hours(p.tasks, "same_task"), "`profiles` must be TaskProfiles, not DataFrame"),
         (
-            lambda p: tpa.impute_hours(tpa.TaskProfiles(p.jobs, {"job_id": []}), "same_task"),
+            lambda p: tpa.impute_hours(tpa.TaskProfiles(p.jobs, pd.DataFrame({"job_id": []})), "same_task"),
             "impute_hours requires Polars frames. Convert `tasks` first",
         ),
     ],

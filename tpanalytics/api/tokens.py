@@ -123,11 +123,12 @@ class Tokens:
         response = self._sender.send("POST", settings.token_url, _ENDPOINT, on_wait=on_wait, auth=self._add_body)
         self.fetched += 1
         if response.status_code in RETRY_STATUSES:
-            raise self._sender.refusal(response, "POST", _ENDPOINT)
+            raise self._sender.refusal(response, "POST", _ENDPOINT, may_have_token=True)
         host = urlsplit(settings.token_url).hostname
         if response.status_code != 200:
+            quoted = self._sender.quote(response, may_have_token=True)
             raise AuthError(
-                f"The token endpoint at {host} returned {response.status_code}: {self._sender.quote(response)}. "
+                f"The token endpoint at {host} returned {response.status_code}: {quoted}. "
                 + (
                     "Check `client_id`, `client_secret`, `audience` and `tenant`."
                     if self._key is None

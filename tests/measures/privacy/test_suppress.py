@@ -32,6 +32,7 @@ OTHER_RULES = {
     "changed_tasks": "two snapshots",
     "compare": "two snapshots",
     "compare_exposure": "two snapshots",
+    "concentration_curve, by family": "curve",
     "exposure, by job": "job",
     "exposure_curve, of jobs by tasks": "curve",
     "find_tasks": "job",
@@ -286,6 +287,8 @@ def test_one_small_family_suppresses_a_second() -> None:
         assert hidden_of(suppress(result, profiles)) == {"Small", "Tiny"}
         if "jobs" in result.columns:
             assert hidden_of(suppress(result)) == {"Small", "Tiny"}, "without profiles"
+    curves = suppress(tpa.concentration_curve(profiles, by="job_family"), profiles)
+    assert hidden_of(curves) == {"Small", "Tiny"}
 
 
 def test_two_families_that_are_small_together_suppress_a_third() -> None:

@@ -35,7 +35,8 @@ def outline(response: requests.Response) -> str:
         body = response.json()
     except (ValueError, RecursionError):
         start = response.text.strip()[:200]
-        return repr(start) if start.startswith("<") else "not JSON" if start else "empty"
+        is_page = re.match(r"<(!doctype|html|head|body)", start, re.IGNORECASE)
+        return repr(start) if is_page else "not JSON" if start else "empty"
     return (
         f"an object with the fields {', '.join(body)[:200] or '(none)'}" if isinstance(body, dict) else "not an object"
     )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tpanalytics.api.http.body import ResponseRejected
-from tpanalytics.api.http.refusals import error_text, redirect_host, secret_pattern
+from tpanalytics.api.http.refusals import error_text, outline, redirect_host, secret_pattern
 from tpanalytics.api.http.retry import RETRY_STATUSES, RetryPolicy, describe_error, is_transient, parse_retry_after
 from tpanalytics.api.http.transport import as_https
 from tpanalytics.api.settings import Secret
@@ -80,12 +80,16 @@ class Sender:
         message = f"{method} {name} on {urlsplit(url).netloc}: {problem} (attempt {attempt + 1} of {tries})"
         raise kind(f"{message}. Check the address and the network.", status=status, path=name)
 
-    def refusal(self, response: requests.Response, method: str, path: str) -> TpAnalyticsError:
+    def refusal(
+        self, response: requests.Response, method: str, path: str, *, may_have_token: bool = False
+    ) -> TpAnalyticsError:
         """Return an error for an unexpected response."""
         status = response.status_code
         title, description = error_text(response)
         request_id = self.redact(response.headers.get("X-Request-ID", ""))[:80] or None
-        message = f"{method} {path}: the service returned {status}: {self.quote(response)}"
+        message = (
+            f"{method} {path}: the service returned {status}: {self.quote(response, may_have_token=may_have_token)}"
+        )
         if request_id:
             message += f" (request {request_id})"
         details: dict[str, Any] = {
@@ -112,11 +116,16 @@ class Sender:
         attempts = f". Gave up after {self._retry.tries} attempts; try again later" if status in RETRY_STATUSES else ""
         return ApiError(f"{message}{attempts}.", **details)
 
-    def quote(self, response: requests.Response) -> str:
-        """Return a quote from an error response, with secrets redacted."""
+    def quote(self, response: requests.Response, *, may_have_token: bool = False) -> str:
+        """Return a quote from an error response, with secrets redacted.
+
+        If the response may have a new token, which can't be redacted, only the fields for errors are quoted.
+        """
         title, description = error_text(response)
         if title or description:
             return self.redact(": ".join(part for part in (title, description) if part))[:300].rstrip(".")
+        if may_have_token:
+            return f"the body is {self.redact(outline(response))}"
         return repr(self.redact(response.text).strip()[:200]) if response.content else "(empty body)"
 
     def redact(self, text: str) -> str:

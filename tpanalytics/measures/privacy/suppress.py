@@ -269,7 +269,9 @@ def _suppress_within_groups(
         missing = "the `profiles` it was computed from" if meaning else "the unchanged result of a measure"
         raise SchemaError(f"`result` is by {_ROWS[rule]}. Pass {missing}.")
     if privacy.off:
-        return attach_metadata(result.clone(), replace(meaning, policy=(*meaning.policy, NOTHING_SUPPRESSED)))
+        reason = {"reason": pl.lit(None, dtype=pl.String)} if rule == "parts" else {}
+        shown = result.with_columns(**reason)
+        return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, NOTHING_SUPPRESSED)))
     profiles, states = with_cache(profiles), list(meaning.states)  # tasks are counted several times
     small = small_groups(profiles, by=meaning.by, states=states, privacy=privacy)
     if rule == "parts":
