@@ -132,8 +132,9 @@ def test_every_field_is_a_column_and_every_column_is_used(plot: Callable[..., An
 def test_specifications_stay_small(plot: Callable[..., Any], staffed: tpa.TaskProfiles, drawn: Drawings) -> None:
     spec = drawn.spec(plot, staffed)
     assert_fields_are_columns(spec)
-    # A curve has up to 100 points, in each of up to 24 panels.
-    limit = 100_000 if plot is PLOTS["exposure curve by family"] else 50_000
+    # There are up to 100 points in each of up to 24 panels.
+    panels = (PLOTS["exposure curve by family"], PLOTS["concentration by family"])
+    limit = 100_000 if plot in panels else 50_000
     assert len(text_of(spec["datasets"]).encode()) < limit
 
 

@@ -88,7 +88,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     "fragmentation": {"freed": FREED, "realisation": 0.7},
 }
 #: Measures that need a group of one snapshot. The others that take `by` are called below.
-NEED_ONE_SNAPSHOT = {"check_claim", "compare_groups"}
+NEED_ONE_SNAPSHOT = {"automation_candidates", "check_claim", "compare_groups"}
 
 
 def _names() -> list[str]:

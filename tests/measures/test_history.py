@@ -94,7 +94,6 @@ CALLS: dict[str, Callable[[tpa.History], Any]] = {
     "without by": exposure_by_job,
     "quality": tpa.quality_report,
     "shared": tpa.shared_tasks,
-    "candidates": lambda history: tpa.automation_candidates(history, rounds=0),
     "claim": lambda history: tpa.check_claim(history, "A > B", rounds=100),
     "found": lambda history: tpa.find_tasks(history, "care"),
     "cached": lambda history: tpa.hours(with_cache(history)),
@@ -119,6 +118,13 @@ def test_the_error_shows_a_call_that_works() -> None:
     assert "Pass by=['tenant', 'as_of', 'job_family'], or one snapshot with history.at('2026-06-01')." in str(
         error.value
     )
+
+
+def test_candidates_take_a_single_snapshot() -> None:
+    history = history_of(ODD)
+    for by in ("job_family", ["tenant", "as_of", "job_family"]):
+        with pytest.raises(tpa.ArgumentError, match="`profiles` must be one snapshot, not a history"):
+            tpa.automation_candidates(history, by=by, rounds=0)
 
 
 @pytest.mark.parametrize("call", [tpa.compare, tpa.compare_exposure, tpa.changed_tasks, tpa.transitions])

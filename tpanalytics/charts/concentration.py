@@ -47,6 +47,8 @@ _TOPS = {"H1": 18, "all": 148}
 _LINE = 128
 #: Width of a hatching stroke in pixels. Strokes are drawn as slashes.
 _STROKE = 3.06
+#: Number of points of a curve in a panel.
+_STEPS = 40
 
 
 def plot_concentration(
@@ -400,20 +402,26 @@ def _panel_marks(points: pl.DataFrame) -> Callable[[dict[str, Any], dict[str, An
         across, up = alt.X("share_of_tasks:Q", **x), alt.Y("share_of_hours:Q", **y)
         even = alt.Chart(pl.DataFrame({"share_of_tasks": [0.0, 1.0], "share_of_hours": [0.0, 1.0]}))
         drawn = [even.mark_line(stroke="#8A8A90", strokeWidth=1).encode(x=across, y=up)]
-        columns = ("k", "share_of_tasks", "share_of_hours")
         for part in ("H1", "all"):
             of_part = points.filter(part=part)
             if of_part.height:
-                first = pl.DataFrame([(0, 0.0, 0.0)], schema=of_part.select(columns).schema, orient="row")
-                curve = pl.concat([first, of_part.select(columns)]).select(
-                    pl.col("share_of_tasks", "share_of_hours").round(4), "k"
-                )
+                curve = _thinned(of_part.select("share_of_tasks", "share_of_hours"))
                 look: dict[str, Any] = {"stroke": _COLOURS[part], "strokeDash": _DASHES[part]}
                 line = alt.Chart(curve).mark_line(strokeWidth=_WIDTHS[part] * 0.75, **look)
-                drawn.append(line.encode(x=across, y=up, order=alt.Order("k:Q")))
+                drawn.append(line.encode(x=across, y=up))
         return drawn + _panel_dot(points)
 
     return marks
+
+
+def _thinned(curve: pl.DataFrame) -> pl.DataFrame:
+    """Return the origin and up to `_STEPS` points at similar distances, which look like the full curve in a panel."""
+    places = curve.with_columns(
+        place=(pl.sum_horizontal("share_of_tasks", "share_of_hours") / 2 * (_STEPS - 1)).floor()
+    )
+    kept = places.unique("place", keep="last", maintain_order=True).drop("place")
+    origin = pl.DataFrame([(0.0, 0.0)], schema=curve.schema, orient="row")
+    return pl.concat([origin, kept]).with_columns(pl.all().round(3))
 
 
 def _panel_dot(points: pl.DataFrame) -> list[alt.Chart]:

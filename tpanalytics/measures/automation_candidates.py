@@ -15,6 +15,7 @@ from tpanalytics.measures._core.checks import check_choice, check_whole, is_whol
 from tpanalytics.measures._core.groups import BY_FAMILY, group_columns
 from tpanalytics.measures._core.metadata import attach_metadata, meaning_of
 from tpanalytics.measures._core.scenario import CAPACITY_NOTE, undocumented_hours
+from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.staff import STAFF, with_staff
 from tpanalytics.measures._core.task_identity import DIGITS, TaskMatrix, level_agreement, per_task, task_matrix
 from tpanalytics.measures.privacy.group_counts import counts_fte, keys_of_small_groups, people_of
@@ -189,6 +190,7 @@ def automation_candidates(
     >>> first.select("task", "jobs", "h1_hours", "h1_hours_high", "rank_low", "rank_high").row(0)
     ('Compile the monthly key figures of the department from the source systems', 18, 28.5, 50.5, 1, 22)
     """
+    check_one_snapshot(profiles=profiles)
     check_choice("weight", weight, StaffWeight)
     _check_rounds(rounds, seed)
     if top is not None:
