@@ -78,15 +78,24 @@ def test_tables_by_two_columns_do_not_reveal_groups_by_one(
     assert find_revealed_groups(with_cache(company(rows)), *columns) == set()
 
 
+JOB_TABLES = ("job_family", "job_id", ["active", "job_id"], ["country", "job_id"], ["country", "band", "job_id"])
+
+
 @hypothesis.given(rows=companies)
-def test_total_of_a_job_does_not_reveal_its_people_in_one_country(rows: list[tuple[bool, list[int | None]]]) -> None:
+def test_tables_by_job_do_not_reveal_few_people(rows: list[tuple[bool, list[int | None]]]) -> None:
     hypothesis.assume(any(people is not None for _, counts in rows for people in counts))
     profiles = with_cache(company(rows))
-    jobs, parts = (
-        pl.DataFrame(tpa.suppress(tpa.hours(profiles, by=by, weight="headcount"), profiles))
-        for by in ("job_id", ["country", "job_id"])
-    )
-    people = profiles.people.group_by("country", "job_id").agg(pl.col("headcount").sum())  # type: ignore[union-attr]
-    hidden = people.join(parts, on=["country", "job_id"], how="anti")
-    hidden = hidden.filter(pl.col("job_id").is_in(jobs["job_id"].implode()))
-    assert hidden.group_by("job_id").agg(pl.col("headcount").sum()).filter(pl.col("headcount") < 5).is_empty()
+    jobs = profiles.jobs.select("job_id", "job_family", pl.col("active").cast(pl.String))
+    people = profiles.people.join(jobs, on="job_id").sort("job_id", "country", "band")  # type: ignore[union-attr]
+    equations = []
+    for by in JOB_TABLES:
+        table = pl.DataFrame(tpa.suppress(tpa.hours(profiles, by=by, weight="headcount"), profiles))
+        for row in table.filter(pl.col("headcount_hours").is_not_null()).iter_rows(named=True):
+            keys = [by] if isinstance(by, str) else by
+            equations.append(people.select(pl.all_horizontal(pl.col(key) == row[key] for key in keys)).to_series())
+    known = np.array([parts.to_numpy() for parts in equations], dtype=float).reshape(-1, people.height)
+    rank = np.linalg.matrix_rank(known) if known.size else 0
+    for keys in (["job_id"], ["job_id", "country"], ["job_id", "country", "band"]):
+        for row in people.group_by(keys).agg(pl.col("headcount").sum()).filter(pl.col("headcount") < 5).to_dicts():
+            few = people.select(pl.all_horizontal(pl.col(key) == row[key] for key in keys)).to_series().to_numpy()
+            assert np.linalg.matrix_rank(np.vstack([known, few.astype(float)])) > rank, row

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from tpanalytics.errors import SchemaError
 from tpanalytics.formatting import plural_of
-from tpanalytics.measures._core.aggregate import family_or_none
+from tpanalytics.measures._core.aggregate import aggregate_tasks, family_or_none
 from tpanalytics.measures._core.cache import cached, with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY, SEPARATOR, group_columns, missing_label, short_noun
 from tpanalytics.measures._core.labels import by_of
@@ -107,14 +108,40 @@ def suppressed_members(
     # Each row describes a single job, so only the number of people matters.
     is_small = below_threshold(cells.columns, replace(privacy, min_jobs=0), staffed=False)
     cells = cells.with_columns(suppressed=is_small | pl.col("group").is_in(groups))
-    # The people of a job add up over its groups, so the total of the job must not reveal one of them either.
-    totals = ["group", *(["job_id"] if columns.people else [])]
+    labels = aggregate_tasks(profiles, states, by=by, by_level=False, checked=True).groups.table
+    totals = ["group"]
+    for number, names in enumerate(_fewer_columns(columns.by, profiles)):
+        part = f"part {number}"
+        if set(names) <= set(columns.by):
+            label = pl.concat_str(names, separator=SEPARATOR) if names else pl.lit("")
+            cells = cells.join(labels.select("group", label.alias(part)), on="group", maintain_order="left")
+            keys = {"job_id": "job_id", part: "group"} if names else {"job_id": "job_id"}
+        else:  # job families, if the groups are others
+            keys = {"job_id": "job_id"}
+        # Rows that are removed from a result by fewer columns are removed from this one too.
+        hidden = suppressed_members(profiles, by=names or None, states=states, privacy=privacy)
+        removed = hidden.select(*keys.values()).unique().with_columns(removed=pl.lit(value=True))
+        cells = cells.join(removed, left_on=list(keys), right_on=list(keys.values()), how="left", maintain_order="left")
+        cells = cells.with_columns(pl.col("suppressed") | pl.col("removed").is_not_null()).drop("removed")
+        if columns.people and part in cells.columns:
+            # The people of a job add up over its groups, so the sum of some of them must not reveal another one.
+            cells = cells.with_columns(pl.concat_str("job_id", part, separator="\0").alias(part))
+            totals.append(part)
+    if columns.people:
+        totals.append("job_id")
     while True:
         before = cells.get_column("suppressed").sum()
         for total in totals:
             cells = _protect_jobs(cells, total, privacy)
         if len(totals) == 1 or cells.get_column("suppressed").sum() == before:
             return cells.filter("suppressed").select("job_id", "group").sort("job_id", "group")
+
+
+def _fewer_columns(by: Sequence[str], profiles: TaskProfiles) -> list[tuple[str, ...]]:
+    """Return the groupings by all but one of the columns, and the groups of results by job alone."""
+    usual = group_columns(profiles, family_or_none(profiles)).by
+    fewer = [names for names in combinations(by, len(by) - 1) if names] if by else []
+    return [names for names in dict.fromkeys([*fewer, usual]) if names != tuple(by)]
 
 
 def _protect_jobs(cells: pl.DataFrame, total: str, privacy: Privacy) -> pl.DataFrame:
