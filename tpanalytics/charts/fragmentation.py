@@ -13,7 +13,7 @@ from tpanalytics.charts._core.grouping import grouping
 from tpanalytics.formatting import NONE, coverage_percent, plural
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import NULL_REASONS
-from tpanalytics.measures._core.staff import checked_weight
+from tpanalytics.measures._core.staff import NEEDED, checked_weight
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.fragmentation import fragmentation as measure_fragmentation
@@ -40,8 +40,6 @@ _LEGEND = (
     "Bands show the range under the assumptions, and the black bar marks half a day (4 h). Below each name: usable "
     "share of the freed hours, usable of all freed full-time equivalents (FTE), data grade."
 )
-#: Fields a task needs to count in the shares, by `weight`.
-_NEEDED = {"headcount": "hours, a level and a headcount", "fte": "hours, a level and an FTE"}
 
 
 def plot_fragmentation(
@@ -130,7 +128,7 @@ def plot_fragmentation(
     layout = frame.groups(totals, shown, profiles, privacy, words)
     groups = _rows(layout.rows)
     drawn = groups if groups.height <= _ALL else groups.head(_LARGEST)
-    needed = _NEEDED[weight]
+    needed = NEEDED[weight]
     headline = _headline(groups, freed_blocks, meaning, words, needed)
     notes = layout.footnotes(_footnotes(meaning, groups.height, drawn.height, words, needed))
     rows = drawn.to_dicts()

@@ -15,7 +15,7 @@ from tpanalytics.formatting import NONE, coverage_percent, listed, percent, tota
 from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.groups import BY_FAMILY
 from tpanalytics.measures._core.metadata import get_metadata, no_known_level
-from tpanalytics.measures._core.staff import checked_weight
+from tpanalytics.measures._core.staff import NEEDED, checked_weight
 from tpanalytics.measures.about import about
 from tpanalytics.measures.coverage import coverage as measure_coverage
 from tpanalytics.measures.impact import impact as measure_impact
@@ -43,13 +43,6 @@ _NO_AMOUNT = {
     "hours": "no hours, or all hours are zero",
     "headcount": "no hours with a headcount, or all are zero",
     "fte": "no hours with an FTE, or all are zero",
-}
-#: Fields a task needs to count in the shares, by `weight`.
-_NEEDED = {
-    "tasks": "a level",
-    "hours": "hours and a level",
-    "headcount": "hours, a level and a headcount",
-    "fte": "hours, a level and an FTE",
 }
 _COLUMNS = {
     "tasks": [SideColumn("total", "tasks", 72, muted=False), SideColumn("known", ["tasks with", "level"], 142)],
@@ -267,7 +260,7 @@ def _footnotes(coverage: pl.DataFrame, weight: Weight, words: Grouping, meaning:
         f"{known} {captions.without_tasks(coverage)}",
         *([missing] * (weight != "tasks")),
         *words.overlap_notes(weight, meaning),
-        f"{captions.grade_note(_NEEDED[weight])} {captions.LEVELS_NOTE}",
+        f"{captions.grade_note(NEEDED[weight])} {captions.LEVELS_NOTE}",
     ]
 
 

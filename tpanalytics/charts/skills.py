@@ -17,6 +17,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_whole
 from tpanalytics.measures._core.groups import noun
 from tpanalytics.measures._core.metadata import NULL_REASONS
+from tpanalytics.measures._core.staff import NEEDED
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL
 from tpanalytics.measures.privacy.release import filter_groups
@@ -56,13 +57,6 @@ _KNOWN = {
     "hours": ["tasks with", "hours, level"],
     "headcount": ["with hours,", "level, people"],
     "fte": ["with hours,", "level, FTE"],
-}
-#: Fields a task needs to count in the shares, by `weight`.
-_NEEDED = {
-    "tasks": "a level",
-    "hours": "hours and a level",
-    "headcount": "hours, a level and a headcount",
-    "fte": "hours, a level and FTE",
 }
 
 
@@ -322,7 +316,7 @@ def _footnotes(totals: pl.DataFrame, meaning: Meaning, unit: str) -> list[str]:
         *[FTE_NOTE] * (bool(suppressed) and FTE_NOTE in meaning.policy),
         f"{coverage} {captions.LEVELS_NOTE}{_without_tasks(totals, meaning)}",
         f"A task with several skills counts for each of them, so skills can add up to over 100%. {_missing(unit)}",
-        captions.grade_note(_NEEDED[unit]),
+        captions.grade_note(NEEDED[unit]),
     ]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tpanalytics.typing import By
 
 __all__ = [
+    "NEEDED",
     "STAFF",
     "check_staff",
     "checked_weight",
@@ -32,6 +33,13 @@ __all__ = [
 
 #: Weights that multiply each job's hours by its people, with a noun for what they count.
 STAFF = {"headcount": "headcount", "fte": "full-time equivalents"}
+#: What a task needs to count in the shares, by weight.
+NEEDED = {
+    "tasks": "a level",
+    "hours": "hours and a level",
+    "headcount": "hours, a level and a headcount",
+    "fte": "hours, a level and an FTE",
+}
 
 
 def checked_weight(profiles: TaskProfiles, by: By, weight: str | None, allowed: Any, otherwise: str = "hours") -> Any:
@@ -57,7 +65,8 @@ def check_staff(reduced: TaskCounts, weight: str, alternative: str = "weight='ho
     if weight in columns and not unknown:
         return
     other = next(name for name in STAFF if name != weight)
-    remedy = f"weight={other!r}" if other in columns else alternative
+    has_other = other in columns and reduced.jobs.get_column(other).count() > 0
+    remedy = f"weight={other!r}" if has_other else alternative
     if unknown:
         raise SchemaError(
             f"`{weight}` is unknown in all rows of the people that are counted. "

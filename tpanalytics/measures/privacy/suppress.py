@@ -106,8 +106,8 @@ def suppress(
       ``min_headcount`` people. The next smallest jobs in the group are removed as well, until the removed jobs have at
       least ``min_headcount`` people in total. Jobs with a null headcount are only removed if the other jobs are not
       enough, or if their group is suppressed. With ``by="job_id"``, the groups are the job families if there are any.
-      With other groups, such as countries, the jobs removed with ``by="job_id"`` are removed as well. If the people of a
-      job are in several groups, more of its rows are removed until those removed have at least ``min_headcount``
+      With other groups, such as countries, the jobs removed with ``by="job_id"`` are removed as well. If the people of
+      a job are in several groups, more of its rows are removed until those removed have at least ``min_headcount``
       people.
     - Two snapshots (from `compare` or `compare_exposure`): groups that are too small in either snapshot are suppressed.
       If every group is suppressed, the totals are removed. From `changed_tasks`, the tasks of jobs that are suppressed

@@ -9,6 +9,7 @@ import polars as pl
 
 from tpanalytics.formatting import NONE, coverage_percent, percent, plural
 from tpanalytics.measures._core.metadata import STATES_UNKNOWN, grade_of, no_known_level
+from tpanalytics.measures._core.staff import NEEDED
 from tpanalytics.share.report.tables import SEPARATOR, between, number
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def cards(scope: ReportScope, results: Results) -> list[Card]:
     """Return the cards, or an empty list if there are no jobs or if totals would reveal suppressed groups."""
     if scope.all_suppressed or not scope.shown.jobs.height:
         return []
-    return [_automatable(results, scope), _exposure(results, scope), _hours(results), _coverage(results)]
+    return [_automatable(results, scope), _exposure(results, scope), _hours(results), _coverage(results, scope)]
 
 
 def sentences(scope: ReportScope, results: Results) -> list[str]:
@@ -135,7 +136,7 @@ def _hours(results: Results) -> Card:
     )
 
 
-def _coverage(results: Results) -> Card:
+def _coverage(results: Results, scope: ReportScope) -> Card:
     row = _first(results.totals["mix"])
     with_hours = _first(results.totals["hours"]).get("coverage")
     company = f"company {coverage_percent(_first(results.company['mix'])['coverage'])}" if results.company else ""
@@ -143,7 +144,7 @@ def _coverage(results: Results) -> Card:
         key="known",
         name="Coverage",
         value=coverage_percent(row.get("coverage")),
-        unit="of tasks have hours and a level",
+        unit=f"of tasks have {NEEDED[scope.weight]}",
         interval="" if with_hours is None else f"{coverage_percent(with_hours)} of tasks",
         comparator=company,
         caveat="Missing data are not counted as zero and may differ from known data.",

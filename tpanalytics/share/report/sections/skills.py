@@ -11,6 +11,7 @@ from tpanalytics.formatting import plural
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.metadata import attach_metadata
 from tpanalytics.measures._core.skill_counts import has_skills
+from tpanalytics.measures._core.staff import NEEDED
 from tpanalytics.measures.about import about
 from tpanalytics.measures.skills import ALL_TASKS, NO_SKILL
 from tpanalytics.schema import NOT_ASSESSED, level_order
@@ -87,7 +88,7 @@ def table(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(
         attach_metadata(wide.head(MAX_ROWS + 1), meaning),
         columns,
-        f"Shares of {scope.work} by skill and AI impact level. Coverage: tasks with hours and a level.",
+        f"Shares of {scope.work} by skill and AI impact level. Coverage: tasks with {NEEDED[scope.weight]}.",
         meaning,
         (*rest, *suppressed, *meaning.warnings),
         empty="All skills are suppressed.",

@@ -9,6 +9,7 @@ import polars as pl
 from tpanalytics.formatting import plural
 from tpanalytics.measures._core.aggregate import known_sum
 from tpanalytics.measures._core.metadata import attach_metadata
+from tpanalytics.measures._core.staff import NEEDED
 from tpanalytics.measures.about import about
 from tpanalytics.measures.privacy.policy import SUPPRESSED
 from tpanalytics.schema import NOT_ASSESSED, level_order
@@ -81,7 +82,7 @@ def mix(scope: ReportScope, frame: pl.DataFrame) -> ReportTable:
     return ReportTable(
         wide,
         columns,
-        f"Shares of {scope.work} by AI impact level. Coverage: tasks with hours and a level.",
+        f"Shares of {scope.work} by AI impact level. Coverage: tasks with {NEEDED[scope.weight]}.",
         about(frame),
     )
 
