@@ -89,7 +89,7 @@ def larger_groups(
     privacy: Privacy,
     staffed: bool,
 ) -> pl.DataFrame:
-    """Return ``group, snapshot, has_people, in_suppressed`` and the larger groups by fewer of the columns.
+    """Return ``group, snapshot, is_listed, in_suppressed`` and the larger groups by fewer of the columns.
 
     For example, groups by country and pay grade are in a group by country and one by pay grade. A group is
     ``in_suppressed`` if one of these is suppressed, because the sum of its parts would reveal it. A group by a column
@@ -99,13 +99,13 @@ def larger_groups(
     dates = [name for name in columns.by if name in (TENANT, AS_OF) and columns.history]
     free = [name for name in columns.by if name not in dates]
     if not (dates or columns.people) and len(free) < 2:
-        flags = dict.fromkeys(("has_people", "in_suppressed"), pl.Boolean)
+        flags = dict.fromkeys(("is_listed", "in_suppressed"), pl.Boolean)
         return pl.DataFrame(schema={"group": pl.String, "snapshot": pl.String, **flags})
     profiles = with_cache(profiles)
     table = aggregate_tasks(profiles, states, by=by, by_level=False, checked=True).groups.table
-    has_people = pl.lit(value=True)
+    is_listed = pl.lit(value=True)
     if columns.people:
-        has_people = pl.col("group").is_in(groups_with_people(profiles, by=by, states=states).implode())
+        is_listed = pl.col("group").is_in(groups_with_people(profiles, by=by, states=states).implode())
     labels: dict[str, pl.Expr] = {}
     in_suppressed = pl.lit(value=False)
     for size in range(1, len(free)):
@@ -117,7 +117,7 @@ def larger_groups(
                 small = small_groups(profiles, by=names, states=states, privacy=privacy, staffed=staffed)
                 in_suppressed |= label.is_in(small)
     snapshot = pl.concat_str(dates, separator=SEPARATOR) if dates else pl.lit("")
-    return table.select("group", snapshot=snapshot, has_people=has_people, in_suppressed=in_suppressed, **labels)
+    return table.select("group", snapshot=snapshot, is_listed=is_listed, in_suppressed=in_suppressed, **labels)
 
 
 def are_all_suppressed(families: pl.DataFrame) -> bool:
@@ -169,7 +169,7 @@ def suppress_groups(
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("group").is_in(list(also)) | is_small)
     # Groups without people have no one to protect, and a group with people is not suppressed for their sake.
-    listed = cells.select(pl.col("has_people").fill_null(value=True)).to_series() if larger is not None else None
+    listed = cells.select(pl.col("is_listed").fill_null(value=True)).to_series() if larger is not None else None
     if listed is None or listed.all():
         cells = protect_from_totals(cells, privacy, staffed=staffed)
     else:
