@@ -12,6 +12,7 @@ import pytest
 
 import tpanalytics as tpa
 from tests.helpers.grouped import with_countries, with_sites
+from tests.helpers.histories import ODD, history_of
 from tests.helpers.reports import cached_images, code, evidence, few_resamples, page, small, tables
 from tests.helpers.unvalidated_charts import unvalidated_charts
 from tpanalytics.measures.privacy.policy import SUPPRESSED_MARK
@@ -178,3 +179,9 @@ def test_report_of_an_older_format_is_refused(
     (tmp_path / "old.html").write_text('<script id="evidence-block">{"report": 1, "made": ""}</script>')
     with pytest.raises(tpa.ShareError, match=r"has evidence in format 1.* Verify it with the version that wrote it"):
         tpa.verify_report(tmp_path / "old.html", snapshots[1])
+
+
+def test_a_history_is_refused() -> None:
+    history = history_of(ODD)
+    with pytest.raises(tpa.ArgumentError, match=r"`profiles` must be one snapshot, not a history. Pass history.at"):
+        tpa.save_report(history, "report.html", by="as_of")
