@@ -16,7 +16,6 @@ from tpanalytics.errors import ShareError, collect_warnings, warn
 from tpanalytics.formatting import clean_text, plural
 from tpanalytics.measures._core.groups import BY_FAMILY, noun
 from tpanalytics.measures._core.metadata import STATES_UNKNOWN, states_unknown
-from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.weights import WEIGHTS
 from tpanalytics.measures.privacy.group_counts import counts_fte
 from tpanalytics.measures.privacy.policy import FTE_NOTE, USUAL, suppression_note
@@ -152,7 +151,6 @@ def save_report(
     path = output_path(path)
     if path.suffix.lower() != ".html":
         raise ShareError(f"`path` must end in .html, not {path.name!r}.")
-    check_one_snapshot(profiles=profiles, **({} if before is None else {"before": before}))
     scope = resolve_scope(
         profiles,
         by=by,

@@ -15,6 +15,7 @@ from tpanalytics.measures._core.cache import with_cache
 from tpanalytics.measures._core.checks import check_choice
 from tpanalytics.measures._core.labels import with_labels
 from tpanalytics.measures._core.metadata import attach_metadata
+from tpanalytics.measures._core.snapshots import check_one_snapshot
 from tpanalytics.measures._core.staff import STAFF
 from tpanalytics.measures._core.weights import checked_weights
 from tpanalytics.measures.about import about
@@ -188,6 +189,8 @@ def resolve_scope(
     for name, value in (("profiles", profiles), ("before", before)):
         if not isinstance(value, TaskProfiles) and (name == "profiles" or value is not None):
             raise ShareError(not_profiles(name, value))
+        if value is not None:
+            check_one_snapshot(**{name: value})
     if privacy is not None and not isinstance(privacy, Privacy):
         raise ShareError(f"`privacy` must be a Privacy, like Privacy(min_jobs=3), or None, not {privacy!r}.")
     if title is not None and not isinstance(title, str):
