@@ -63,8 +63,17 @@ def test_workbook_documents_the_figures(sample: tpa.TaskProfiles) -> None:
     ("measure", "formats"),
     [
         ("hours", {"jobs": "#,##0", "hours": "#,##0.0", "hours_p50": "#,##0.0", "coverage": "0.0%"}),
-        ("exposure", {"exposure": "0.0%", "numerator": "#,##0.0", "coverage": "0.0%", "tasks": "#,##0"}),
-        ("impact", {"share": "0.0%", "share_low": "0.0%", "hours": "#,##0.0", "ai_impact_level": "General"}),
+        ("exposure", {"exposure": "#,##0.00", "numerator": "#,##0.0", "coverage": "0.0%", "tasks": "#,##0"}),
+        (
+            "impact",
+            {
+                "amount": "#,##0.0",
+                "share": "0.0%",
+                "share_low": "0.0%",
+                "hours": "#,##0.0",
+                "ai_impact_level": "General",
+            },
+        ),
         ("automation_candidates", {"h1_hours": "#,##0.0", "share_of_h1": "0.0%", "level_agreement": "0.0%"}),
         ("concentration", {"gini": "#,##0.00", "share_of_top_10": "0.0%", "tasks_for_80": "#,##0"}),
     ],

@@ -80,7 +80,7 @@ def compare(
         count as a change. Hours are per week, for one incumbent per job. If there are no jobs, the result is empty.
 
         ============================  =======  ============================================================
-        ``scope``                     String   ``family``, or ``all`` in the last row
+        ``scope``                     String   ``group``, or ``all`` in the last row
         ``job_family``                String   the columns in `by`; null in the last row
         ``ai_impact_level``           String   the `level`
         ``before``                    Float64  hours at the level before; null if no task had hours and a level

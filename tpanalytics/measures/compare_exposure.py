@@ -85,7 +85,7 @@ def compare_exposure(
         there are no jobs, the result is empty.
 
         =====================  =======  ============================================================
-        ``scope``              String   ``family`` or ``job``, or ``all`` in the last row
+        ``scope``              String   ``group`` or ``job``, or ``all`` in the last row
         ``job_family``         String   the columns in `by`; null in the last row
         ``exposure_before``    Float64  index before, 0 to 1; null if no hours have a weight
         ``exposure_after``     Float64  index after, 0 to 1; null if no hours have a weight

@@ -34,7 +34,8 @@ _SHORTENED = " […shortened]"
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  xlsxwriter expects a naive datetime
 _PERCENT, _HOURS, _COUNT = "0.0%", "#,##0.0", "#,##0"
 _SHARES = re.compile(r"(^|_)(share|coverage|churn|agreement)(_|$)|^described_week$")
-_AMOUNTS = re.compile(r"(^|_)(hours|headcount|numerator|denominator|fte)(_|$)")
+_AMOUNTS = re.compile(r"(^|_)(hours|headcount|numerator|denominator|fte|amount)(_|$)")
+_INDICES = re.compile(r"(^|_)(exposure|weight|bound)(_|$)")
 _GRADES = "A: coverage of at least 90%, B: at least 70%, C: below 70%; do not quote grade C on its own"
 
 
@@ -126,6 +127,8 @@ def _number_format(name: str, dtype: pl.DataType, unit: str) -> str | None:
         return _PERCENT
     if _AMOUNTS.search(name) or unit.startswith("hours"):
         return _HOURS
+    if _INDICES.search(name):
+        return "#,##0.00"
     return _PERCENT if unit.startswith("share") else "#,##0.00"
 
 
