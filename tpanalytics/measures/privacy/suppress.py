@@ -176,6 +176,7 @@ def suppress(
     """
     _check_frame("result", result)
     limits, labelled = check_privacy(privacy) or OFF, with_labels(result)
+    profiles = None if profiles is None else with_cache(profiles)  # groups are counted several times
     if isinstance(profiles, History) and AS_OF in by_of(result) and AS_OF in result.columns:
         shown = _suppress_over_time(result, profiles, limits, keys)
     else:
@@ -198,8 +199,6 @@ def _suppress(
 ) -> pl.DataFrame:
     _check_keys(keys)
     _check_measure(result)
-    if profiles is not None:
-        check_profiles(profiles)
     rule = _rule_of(result)
     if (rule == "two snapshots") != (before is not None):
         if before is None:
@@ -217,7 +216,6 @@ def _suppress(
         return suppress_groups(result, profiles, limits, keys, staffed=may_be_by_headcount(result))
     if profiles is None:
         raise SchemaError("`result` is by job. Pass the `profiles` it was computed from.")
-    profiles = with_cache(profiles)  # groups are counted several times
     if before is None:
         return suppress_jobs(result, profiles, limits)
     check_profiles(before, "before")
@@ -273,7 +271,7 @@ def _suppress_within_groups(
         reason = {"reason": pl.lit(None, dtype=pl.String)} if rule == "parts" else {}
         shown = result.with_columns(**reason)
         return attach_metadata(shown, replace(meaning, policy=(*meaning.policy, NOTHING_SUPPRESSED)))
-    profiles, states = with_cache(profiles), list(meaning.states)  # tasks are counted several times
+    states = list(meaning.states)
     small = small_groups(profiles, by=meaning.by, states=states, privacy=privacy)
     if rule == "parts":
         shown, note = without_parts(result, profiles, meaning, small, privacy, SUPPRESSED)

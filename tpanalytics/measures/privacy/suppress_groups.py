@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tpanalytics.measures._core.aggregate import aggregate_tasks
-from tpanalytics.measures._core.cache import cached, with_cache
+from tpanalytics.measures._core.cache import cached
 from tpanalytics.measures._core.groups import SEPARATOR, group_columns, short_noun
 from tpanalytics.measures._core.labels import by_of, with_labels
 from tpanalytics.measures._core.metadata import attach_metadata, get_metadata, without_totals
@@ -101,7 +101,6 @@ def larger_groups(
     if not (dates or columns.people) and len(free) < 2:
         flags = dict.fromkeys(("is_listed", "in_suppressed"), pl.Boolean)
         return pl.DataFrame(schema={"group": pl.String, "snapshot": pl.String, **flags})
-    profiles = with_cache(profiles)
     table = aggregate_tasks(profiles, states, by=by, by_level=False, checked=True).groups.table
     is_listed = pl.lit(value=True)
     if columns.people:
@@ -168,13 +167,10 @@ def suppress_groups(
         cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("in_suppressed").fill_null(value=False))
     is_small = below_threshold(cells.columns, privacy, staffed=staffed)
     cells = cells.with_columns(suppressed=pl.col("suppressed") | pl.col("group").is_in(list(also)) | is_small)
-    # Groups without people have no one to protect, and a group with people is not suppressed for their sake.
-    listed = cells.select(pl.col("is_listed").fill_null(value=True)).to_series() if larger is not None else None
-    if listed is None or listed.all():
-        cells = protect_from_totals(cells, privacy, staffed=staffed)
-    else:
-        protected = protect_from_totals(cells.filter(listed), privacy, staffed=staffed)
-        cells = pl.concat([protected, cells.filter(~listed)]).sort("row")
+    # Jobs without people reveal no one, so no other group is suppressed to protect them.
+    listed = pl.lit(value=True) if larger is None else pl.col("is_listed").fill_null(value=True)
+    protected = protect_from_totals(cells.filter(listed), privacy, staffed=staffed)
+    cells = pl.concat([protected, cells.filter(~listed)]).sort("row")
     shown = hide_suppressed(result, keys, cells)
     if meaning is not None:
         n = cells.filter("suppressed").get_column("group").n_unique()

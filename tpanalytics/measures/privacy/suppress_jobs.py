@@ -111,19 +111,17 @@ def suppressed_members(
     labels = aggregate_tasks(profiles, states, by=by, by_level=False, checked=True).groups.table
     totals = ["group"]
     for number, names in enumerate(_fewer_columns(columns.by, profiles)):
-        part = f"part {number}"
-        if set(names) <= set(columns.by):
-            label = pl.concat_str(names, separator=SEPARATOR) if names else pl.lit("")
-            cells = cells.join(labels.select("group", label.alias(part)), on="group", maintain_order="left")
-            keys = {"job_id": "job_id", part: "group"} if names else {"job_id": "job_id"}
-        else:  # job families, if the groups are others
-            keys = {"job_id": "job_id"}
+        part, keys = f"part {number}", ["job_id"]
+        if names and set(names) <= set(columns.by):
+            label = pl.concat_str(names, separator=SEPARATOR).alias(part)
+            cells = cells.join(labels.select("group", label), on="group", maintain_order="left")
+            keys.append(part)
         # Rows that are removed from a result by fewer columns are removed from this one too.
         hidden = suppressed_members(profiles, by=names or None, states=states, privacy=privacy)
-        removed = hidden.select(*keys.values()).unique().with_columns(removed=pl.lit(value=True))
-        cells = cells.join(removed, left_on=list(keys), right_on=list(keys.values()), how="left", maintain_order="left")
-        cells = cells.with_columns(pl.col("suppressed") | pl.col("removed").is_not_null()).drop("removed")
-        if columns.people and part in cells.columns:
+        hidden = hidden.rename({"group": part}).select(keys).unique().with_columns(hidden=pl.lit(value=True))
+        cells = cells.join(hidden, on=keys, how="left", maintain_order="left")
+        cells = cells.with_columns(pl.col("suppressed") | pl.col("hidden").is_not_null()).drop("hidden")
+        if columns.people and part in keys:
             # The people of a job add up over its groups, so the sum of some of them must not reveal another one.
             cells = cells.with_columns(pl.concat_str("job_id", part, separator="\0").alias(part))
             totals.append(part)
