@@ -93,7 +93,7 @@ def match_tasks(
 
 
 def one_job_per_group(jobs: pl.DataFrame, groups: Groups) -> pl.DataFrame:
-    """Give a job that is in several groups a different id in each of them, so that it is matched within the group."""
+    """Return the jobs with a different id in each group, so that jobs in several groups are matched within each."""
     if not groups.columns.overlap:
         return jobs
     return jobs.with_columns(job_id=pl.concat_str("job_id", "group", separator="\0"))

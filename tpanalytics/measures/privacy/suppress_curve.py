@@ -88,7 +88,7 @@ def _shown_points(jobs: pl.DataFrame, index: str, privacy: Privacy) -> pl.DataFr
 
 
 def _shown_places(steps: Mapping[int, _Jobs], privacy: Privacy) -> list[int]:
-    """Return the thresholds between which there is no small group, given the jobs between each and the next one."""
+    """Return the thresholds to show. The jobs between two of them, listed in `steps`, are never a small group."""
     places = [place for place, headcounts in sorted(steps.items()) for _ in headcounts]
     headcounts = [headcount for _, step in sorted(steps.items()) for headcount in step]
     shown = [0, LAST_PLACE + 1]
